@@ -1,0 +1,73 @@
+/* parallel.h: the one place that knows OpenMP.
+ *
+ * ck_parallel_for(control, tasks, body, context) runs body(context, task, slot) for each task once, in any order, on at most
+ * control->num_threads threads. `slot` tells apart the threads of one call (workspace index). A task must not depend on which
+ * thread takes it or on what ran before. Runs on the calling thread when built without OpenMP, inside another parallel region,
+ * and in a child that was forked after threads had started (their pool did not survive the fork).
+ *
+ * control->interrupted, if given, is asked by the calling thread between tasks; when it answers true the remaining tasks are
+ * skipped and CK_STATUS_INTERRUPTED comes back. */
+#ifndef CK_BASE_PARALLEL_H
+#define CK_BASE_PARALLEL_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "common.h"
+#include "status.h"
+
+#ifdef _OPENMP
+#include <omp.h>
+#define CK_PARALLEL_OPENMP 1
+#endif
+
+#define CK_MAX_THREADS 1024
+
+typedef struct {
+  int num_threads;
+  bool (*interrupted)(void *); /* NULL: never */
+  void *interrupted_context;
+} ck_control;
+
+typedef void (*ck_task)(const void *context, int64_t task, int slot);
+
+/* Whether threads may be started now; remembers that they were (parallel.c). */
+bool ck_parallel_allowed(void);
+
+CK_INLINE void ck_parallel_worker(const ck_control *control, int64_t tasks, ck_task body, const void *context, int slot,
+                                  _Atomic int64_t *next, atomic_bool *stop) {
+  for (;;) {
+    const int64_t task = atomic_fetch_add_explicit(next, 1, memory_order_relaxed);
+    if (task >= tasks || atomic_load_explicit(stop, memory_order_relaxed)) return;
+    body(context, task, slot);
+    if (slot == 0 && control->interrupted && control->interrupted(control->interrupted_context)) atomic_store(stop, true);
+  }
+}
+
+/* How many threads ck_parallel_for will use at most for so many tasks: the number of workspaces to bring. */
+CK_INLINE int ck_parallel_width(int num_threads, int64_t tasks) {
+#ifdef _OPENMP
+  return (int)ck_clamp(ck_min(num_threads, tasks), 1, CK_MAX_THREADS);
+#else
+  (void)num_threads, (void)tasks;
+  return 1;
+#endif
+}
+
+static inline __attribute__((unused)) ck_status ck_parallel_for(const ck_control *control, int64_t tasks, ck_task body,
+                                                                const void *context) {
+  _Atomic int64_t next = 0;
+  atomic_bool stop = false;
+#ifdef _OPENMP
+  const int width = ck_parallel_width(control->num_threads, tasks);
+  if (width > 1 && !omp_in_parallel() && ck_parallel_allowed()) {
+#pragma omp parallel num_threads(width)
+    ck_parallel_worker(control, tasks, body, context, omp_get_thread_num(), &next, &stop);
+    return stop ? CK_STATUS_INTERRUPTED : CK_STATUS_OK;
+  }
+#endif
+  ck_parallel_worker(control, tasks, body, context, 0, &next, &stop);
+  return stop ? CK_STATUS_INTERRUPTED : CK_STATUS_OK;
+}
+
+#endif

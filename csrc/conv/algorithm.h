@@ -1,0 +1,24 @@
+/* algorithm.h: what an algorithm is to conv.c. One row in algorithms.def and one file give one. */
+#ifndef CK_CONV_ALGORITHM_H
+#define CK_CONV_ALGORITHM_H
+
+#include "../convkit.h"
+#include "../dispatch.h"
+
+typedef struct {
+  const char *name;
+  /* NULL: accepts; else the reason, in words. The problem has passed ck_conv_problem_check. */
+  const char *(*declines)(const ck_conv_problem *problem);
+  /* Fills tiling, packed_bytes, thread_bytes, shared_bytes and cost; problem, algorithm and isa are set. */
+  ck_status (*plan)(ck_conv_plan *plan);
+  void (*pack)(const ck_conv_plan *plan, const void *weights, void *packed);
+  ck_status (*run)(const ck_conv_plan *plan, const ck_conv_buffers *buffers, const ck_control *control);
+  /* How many tasks a call has: no more threads than that are of use. */
+  int64_t (*tasks)(const ck_conv_plan *plan, int64_t n, int num_threads);
+} ck_conv_algorithm;
+
+#define CK_ROW(name) extern const ck_conv_algorithm ck_conv_##name;
+#include "algorithms.def"
+#undef CK_ROW
+
+#endif

@@ -1,0 +1,82 @@
+/* conv.c: the door to convolution: checks the problem, chooses the algorithm, hands over. */
+#include "algorithm.h"
+
+static const ck_conv_algorithm *const algorithms[CK_ALGORITHM_COUNT] = {
+#define CK_ROW(name) &ck_conv_##name,
+#include "algorithms.def"
+#undef CK_ROW
+};
+
+const char *ck_conv_algorithm_name(int algorithm) {
+  return algorithm >= 0 && algorithm < CK_ALGORITHM_COUNT ? algorithms[algorithm]->name : NULL;
+}
+
+const char *ck_conv_declines(const ck_conv_problem *problem, int algorithm) {
+  return algorithms[algorithm]->declines(problem);
+}
+
+static ck_status check_channels(const ck_conv_problem *p) {
+  if (p->n < 0) return CK_STATUS_BATCH;
+  if (p->ic < 1) return CK_STATUS_INPUT_SIZE;
+  if (p->g < 1) return CK_STATUS_GROUPS;
+  if (p->oc < 1) return CK_STATUS_WEIGHT_SIZE;
+  if (p->ic % p->g != 0) return CK_STATUS_GROUPS_IN;
+  if (p->oc % p->g != 0) return CK_STATUS_GROUPS_OUT;
+  return CK_STATUS_OK;
+}
+
+ck_status ck_conv_problem_check(ck_conv_problem *problem) {
+  ck_status status = check_channels(problem);
+  if (status) return status;
+  for (int axis = 0; axis < CK_AXES; axis++)
+    if (problem->window.in[axis] >= 1 && problem->window.kernel[axis] < 1) return CK_STATUS_WEIGHT_SIZE;
+  status = ck_window_check(&problem->window, false);
+  if (status) return status;
+  /* The largest buffers, at 16 bytes an element: no later size computation can overflow. */
+  const ck_window *w = &problem->window;
+  status = ck_size_check(problem->n, problem->ic, w->in, 16);
+  if (!status) status = ck_size_check(problem->n, problem->oc, w->out, 16);
+  if (!status) status = ck_size_check(problem->oc, problem->ic / problem->g, w->kernel, 16);
+  return status;
+}
+
+static ck_status plan_with(ck_conv_plan *plan, const ck_conv_problem *problem, int algorithm) {
+  *plan = (ck_conv_plan){.problem = *problem, .algorithm = algorithm, .isa = ck_isa_current()};
+  return algorithms[algorithm]->plan(plan);
+}
+
+ck_status ck_conv_plan_init(ck_conv_plan *plan, const ck_conv_problem *problem, int algorithm) {
+  ck_conv_problem checked = *problem;
+  ck_status status = ck_conv_problem_check(&checked);
+  if (status) return status;
+  if (algorithm >= CK_ALGORITHM_COUNT || algorithm < CK_ALGORITHM_AUTO) return CK_STATUS_ALGORITHM;
+  if (algorithm != CK_ALGORITHM_AUTO)
+    return ck_conv_declines(&checked, algorithm) ? CK_STATUS_ALGORITHM : plan_with(plan, &checked, algorithm);
+  ck_status best = CK_STATUS_ALGORITHM;
+  for (int i = 0; i < CK_ALGORITHM_COUNT; i++) {
+    ck_conv_plan candidate;
+    if (ck_conv_declines(&checked, i)) continue;
+    status = plan_with(&candidate, &checked, i);
+    if (status) {
+      if (best) best = status;
+    } else if (best || candidate.cost < plan->cost) {
+      *plan = candidate;
+      best = CK_STATUS_OK;
+    }
+  }
+  return best;
+}
+
+void ck_conv_pack(const ck_conv_plan *plan, const void *weights, void *packed) {
+  algorithms[plan->algorithm]->pack(plan, weights, packed);
+}
+
+size_t ck_conv_workspace_bytes(const ck_conv_plan *plan, int64_t n, int num_threads) {
+  const int64_t tasks = algorithms[plan->algorithm]->tasks(plan, n, num_threads);
+  return plan->shared_bytes + plan->thread_bytes * (size_t)ck_parallel_width(num_threads, tasks);
+}
+
+ck_status ck_conv_run(const ck_conv_plan *plan, const ck_conv_buffers *buffers, const ck_control *control) {
+  if (buffers->n == 0) return CK_STATUS_OK;
+  return algorithms[plan->algorithm]->run(plan, buffers, control);
+}

@@ -1,0 +1,3 @@
+/* neon.c: the kernel table of neon (part of aarch64). */
+#include "../simd/neon.h"
+#include "../kernels/instantiate.h"

@@ -1,0 +1,8 @@
+/* each_dtype.h: the templates that a dtype is instantiated with, for the current row of dtypes.def. */
+#if CK_KIND != CK_KIND_NARROW
+#include "gemm_tmpl.h"
+#include "probe_tmpl.h"
+#include "transpose_tmpl.h"
+#endif
+#include "pack_tmpl.h"
+#undef CK_DTYPE_ROW

@@ -1,0 +1,122 @@
+/* gemm_tmpl.h: the micro-kernel family. One register tile of C[rows x lanes] (+)= A[rows x K] * B[K x lanes].
+ *
+ * Words it needs: CK_T, CK_V, CK_VI, CK_LANES, CK_OP(...) of simd.h for the current row of dtypes.def; CK_GEMM_TILES.
+ *
+ *   sums[rows][vectors] = 0, or what C holds                    rows * vectors registers: 12 of 16 with AVX2, 24 to 28 of 32
+ *   for ko, k:                                                  one vector load of B for each vector, one broadcast of A a row
+ *     sums[i][j] += A[i][k] * B[k][j]
+ *   C = activation(sums + bias)                                 the last vector masked
+ *
+ * The body is one function whose tile size and addressing are compile-time constants after inlining; `tiles` below lists every
+ * size as an instance. Packed A wants 4 * rows bytes a step from L1, B a vector each: 64 bytes a step for 12 FMAs with AVX2. The loop over k must stay
+ * free of spills: tests/test_codegen.py looks for stack traffic in the inner loops.
+ * After: Van Zee and van de Geijn, BLIS, ACM TOMS 41(3), 2015, section 4, for the shape of the tile; the addressing is our own. */
+
+CK_INLINE void CK_OP(gemm_start)(const ck_gemm_tile *t, const int rows, const int vectors, const int tail,
+                                 CK_V sums[][CK_TILE_VECTORS]) {
+  static const CK_T no_bias[CK_TILE_ROWS];
+  const CK_T *const c = t->c, *const row_bias = t->row_bias ? t->row_bias : no_bias, *const lane_bias = t->lane_bias;
+#pragma GCC unroll 4
+  for (int j = 0; j < vectors; j++) {
+    const int lanes = j < vectors - 1 ? CK_LANES : tail;
+    const CK_V term = lane_bias && !t->resume ? CK_OP(load_first)(lane_bias + j * CK_LANES, lanes) : (CK_V){0};
+#pragma GCC unroll 14
+    for (int i = 0; i < rows; i++)
+      sums[i][j] = t->resume ? CK_OP(load_first)(c + i * t->c_stride + j * CK_LANES, lanes) : term + row_bias[i];
+  }
+}
+
+CK_INLINE void CK_OP(gemm_finish)(const ck_gemm_tile *t, const int rows, const int vectors, const int tail,
+                                  CK_V sums[][CK_TILE_VECTORS]) {
+  CK_T *const c = t->c;
+  if (t->activation != CK_ACTIVATION_NONE) {
+    const CK_V zero = {0}, six = zero + (CK_T)6;
+    const bool bounded = t->activation == CK_ACTIVATION_RELU6;
+#pragma GCC unroll 14
+    for (int i = 0; i < rows; i++) {
+#pragma GCC unroll 4
+      for (int j = 0; j < vectors; j++) {
+        sums[i][j] = CK_OP(select)((CK_VI)(sums[i][j] < zero), zero, sums[i][j]);
+        if (bounded) sums[i][j] = CK_OP(select)((CK_VI)(sums[i][j] > six), six, sums[i][j]);
+      }
+    }
+  }
+#pragma GCC unroll 14
+  for (int i = 0; i < rows; i++) {
+#pragma GCC unroll 4
+    for (int j = 0; j < vectors; j++)
+      CK_OP(store_first)(c + i * t->c_stride + j * CK_LANES, sums[i][j], j < vectors - 1 ? CK_LANES : tail);
+  }
+}
+
+CK_INLINE void CK_OP(gemm_body)(const ck_gemm_tile *t, const int rows, const int vectors, const bool a_in_place,
+                                const bool b_in_place) {
+  CK_V sums[CK_TILE_ROWS][CK_TILE_VECTORS];
+  const int tail = t->lanes - (vectors - 1) * CK_LANES;
+  const ptrdiff_t a_stride = t->a_stride, b_stride = t->b_stride;
+  CK_OP(gemm_start)(t, rows, vectors, tail, sums);
+
+  const CK_T *b = t->b;
+  const ptrdiff_t *b_offset = t->b_offsets;
+  for (int64_t ko = 0; ko < t->k_outer; ko++) {
+    const CK_T *a = (const CK_T *)t->a + (a_in_place && t->a_offsets ? t->a_offsets[ko] : 0);
+    for (int64_t k = t->k; k > 0; k--) {
+      const CK_T *from = b_in_place ? b + *b_offset++ : b;
+      CK_V line[CK_TILE_VECTORS];
+#pragma GCC unroll 4
+      for (int j = 0; j < vectors; j++) line[j] = CK_OP(load)(from + j * CK_LANES);
+#pragma GCC unroll 14
+      for (int i = 0; i < rows; i++) {
+        const CK_T at = a_in_place ? a[i * a_stride] : a[i];
+#pragma GCC unroll 4
+        for (int j = 0; j < vectors; j++) sums[i][j] += at * line[j];
+      }
+      a += a_in_place ? 1 : rows;
+      if (!b_in_place) b += b_stride;
+    }
+  }
+  CK_OP(gemm_finish)(t, rows, vectors, tail, sums);
+}
+
+/* One function for each size and kind of addressing (A, then B; p packed, i in place), and a table of them. */
+#define CK_GEMM_FUNCTION(kind, vectors, rows) CK_OP(CK_CAT4(gemm_##kind##_, vectors, x, rows))
+#define CK_GEMM_INSTANCE(kind, a_in_place, b_in_place, vectors, rows)                                                        \
+  static CK_NOINLINE void CK_GEMM_FUNCTION(kind, vectors, rows)(const ck_gemm_tile *t) {                                     \
+    CK_OP(gemm_body)(t, rows, vectors, a_in_place, b_in_place);                                                              \
+  }
+#define CK_GEMM_PACKED(vectors, rows) CK_GEMM_INSTANCE(pp, false, false, vectors, rows)
+#define CK_GEMM_A_IN_PLACE(vectors, rows) CK_GEMM_INSTANCE(ip, true, false, vectors, rows)
+#define CK_GEMM_B_IN_PLACE(vectors, rows) CK_GEMM_INSTANCE(pi, false, true, vectors, rows)
+#if CK_KIND == CK_KIND_REAL
+#define CK_GEMM_SIZES CK_GEMM_TILES
+CK_GEMM_SIZES(CK_GEMM_B_IN_PLACE)
+#else
+#define CK_GEMM_SIZES CK_GEMM_INTEGER_TILES
+#endif
+CK_GEMM_SIZES(CK_GEMM_PACKED)
+CK_GEMM_SIZES(CK_GEMM_A_IN_PLACE)
+
+static void CK_OP(gemm)(const ck_gemm_tile *t) {
+  typedef void (*instance)(const ck_gemm_tile *);
+#define CK_GEMM_SLOT(vectors, rows)                                                                                          \
+  [vectors - 1][rows - 1][0] = CK_GEMM_FUNCTION(pp, vectors, rows),                                                          \
+  [vectors - 1][rows - 1][1] = CK_GEMM_FUNCTION(ip, vectors, rows),
+#define CK_GEMM_SLOT_REAL(vectors, rows) [vectors - 1][rows - 1][2] = CK_GEMM_FUNCTION(pi, vectors, rows),
+  static const instance instances[CK_TILE_VECTORS][CK_TILE_ROWS][3] = {
+      CK_GEMM_SIZES(CK_GEMM_SLOT)
+#if CK_KIND == CK_KIND_REAL
+      CK_GEMM_SIZES(CK_GEMM_SLOT_REAL)
+#endif
+  };
+  const int vectors = (t->lanes + CK_LANES - 1) / CK_LANES;
+  instances[vectors - 1][t->rows - 1][t->b_offsets ? 2 : t->a_in_place ? 1 : 0](t);
+}
+
+#undef CK_GEMM_FUNCTION
+#undef CK_GEMM_INSTANCE
+#undef CK_GEMM_PACKED
+#undef CK_GEMM_A_IN_PLACE
+#undef CK_GEMM_B_IN_PLACE
+#undef CK_GEMM_SLOT
+#undef CK_GEMM_SLOT_REAL
+#undef CK_GEMM_SIZES

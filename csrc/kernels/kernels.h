@@ -1,0 +1,84 @@
+/* kernels.h: what the algorithms see of the kernels: arguments and the table of one instruction set.
+ *
+ * Kernels are pure: they see pointers and sizes of at least 1 and have no way to fail. Pointers are to elements of the dtype in
+ * whose column of the table the kernel stands; strides and offsets count elements. */
+#ifndef CK_KERNELS_KERNELS_H
+#define CK_KERNELS_KERNELS_H
+
+#include <stdbool.h>
+
+#include "activation.h"
+#include "dtype.h"
+
+#define CK_TILE_VECTORS 4 /* the widest micro-kernel tile */
+#define CK_TILE_ROWS 14   /* the highest */
+#define CK_TILE_SHAPES 3
+
+/* C[rows x lanes] = A[rows x K] * B[K x lanes], one register tile. K = k_outer * k.
+ *   A packed: element (i, k) at a[k * rows + i].        A in place (a_in_place): at a[a_offsets[ko] + i * a_stride + k]
+ *   B packed: row k at b[k * b_stride].                 B in place (b_offsets given, A packed, k_outer is 1): at b[b_offsets[k]]
+ * Each element of C is one chain of multiply-adds over k, in order, whatever the tile; it starts from the bias. */
+typedef struct {
+  const void *a, *b;
+  void *c;
+  const ptrdiff_t *a_offsets; /* with a_in_place, k_outer of them; NULL: one, of 0 */
+  const ptrdiff_t *b_offsets;
+  ptrdiff_t a_stride, b_stride, c_stride;
+  int64_t k_outer, k;
+  int rows, lanes;
+  bool a_in_place;
+  bool resume;                /* go on from the sums in c instead of from the bias */
+  ck_activation activation;   /* applied when the sums are stored */
+  const void *row_bias;       /* one for each row, or NULL */
+  const void *lane_bias;      /* one for each lane, or NULL */
+} ck_gemm_tile;
+
+/* dst[j * dst_stride + i] = src[i * src_stride + j * src_step] for i < rows, j < columns. With `overhang`, up to a vector beyond row j's
+ * end may be written (with zeros or with elements that later rows overwrite). */
+typedef struct {
+  const void *src;
+  void *dst;
+  ptrdiff_t src_stride, src_step, dst_stride;
+  int64_t rows, columns;
+  bool overhang;
+} ck_transpose;
+
+/* One run of elements from the input to a packed block. */
+typedef struct {
+  ptrdiff_t src;   /* offset in a channel, or CK_MOVE_ZERO */
+  ptrdiff_t dst;   /* offset in the block for the first channel */
+  int32_t count;
+  int32_t step;    /* dst moves on by this from channel to channel */
+} ck_move;
+
+#define CK_MOVE_ZERO PTRDIFF_MIN
+
+/* For each channel, for each move: dst[move.dst + channel * move.step + i] = sum type of src[move.src + channel * src_step + i * stride].
+ * Writes may hang over the end of a run by less than a vector (CK_PACK_SLACK elements): moves are listed in rising order of dst within
+ * a channel, so that the next one mends it. Reads stay below src_end. */
+typedef struct {
+  const void *src, *src_end;
+  void *dst;
+  const ck_move *moves;
+  int64_t move_count, channels;
+  ptrdiff_t src_step, stride;
+} ck_pack;
+
+#define CK_PACK_SLACK 16
+
+typedef struct {
+  int lanes;                        /* elements of one vector */
+  int rows[CK_TILE_VECTORS];        /* the most rows of a tile of 1, 2, ... vectors */
+  struct { int vectors, rows; } shapes[CK_TILE_SHAPES]; /* shapes to plan with, the preferred one first */
+#define CK_ROW(name, kinds, result, arguments) result (*name) arguments;
+#include "kernels.def"
+#undef CK_ROW
+} ck_kernels;
+
+typedef struct {
+  const char *name;
+  bool has_fma;
+  ck_kernels of[CK_DTYPE_COUNT];
+} ck_kernel_table;
+
+#endif

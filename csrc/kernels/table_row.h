@@ -1,0 +1,21 @@
+/* table_row.h: the column of the kernel table for the current row of dtypes.def. */
+[CK_CAT(CK_DTYPE_, CK_DT)] = {
+    .lanes = CK_LANES,
+#if CK_KIND == CK_KIND_REAL
+    .rows = CK_GEMM_ROWS,
+    .shapes = CK_GEMM_SHAPES,
+#else
+    .rows = CK_GEMM_INTEGER_ROWS,
+    .shapes = CK_GEMM_INTEGER_SHAPES,
+#endif
+#if CK_KIND == CK_KIND_NARROW
+#define CK_FOR_SUMS(name) NULL
+#else
+#define CK_FOR_SUMS(name) CK_OP(name)
+#endif
+#define CK_ROW(name, kinds, result, arguments) .name = kinds(name),
+#include "kernels.def"
+#undef CK_ROW
+#undef CK_FOR_SUMS
+},
+#undef CK_DTYPE_ROW

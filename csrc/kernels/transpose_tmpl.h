@@ -1,0 +1,34 @@
+/* transpose_tmpl.h: out-of-place transposition. Words: CK_T, CK_V, CK_LANES, CK_OP.
+ *
+ *   for a block of CK_LANES rows: for a block of CK_LANES columns:
+ *     load a vector from each row, log2(lanes) rounds of zips (the perfect shuffle), store a vector for each column
+ *
+ * Serves the channels-first store of channel lanes and the packing of weights. */
+static void CK_OP(transpose)(const ck_transpose *t) {
+  const CK_T *src = t->src;
+  CK_T *dst = t->dst;
+  for (int64_t i = 0; i < t->rows; i += CK_LANES) {
+    const int rows = (int)ck_min(CK_LANES, t->rows - i);
+    int64_t j = 0;
+    for (; t->src_step == 1 && j + CK_LANES <= t->columns; j += CK_LANES) {
+      CK_V x[CK_LANES], y[CK_LANES];
+#pragma GCC unroll 16
+      for (int r = 0; r < CK_LANES; r++) x[r] = CK_OP(load)(src + (i + (r < rows ? r : 0)) * t->src_stride + j);
+#pragma GCC unroll 4
+      for (int round = 1; round < CK_LANES; round *= 2) {
+#pragma GCC unroll 8
+        for (int r = 0; r < CK_LANES / 2; r++) {
+          y[2 * r] = CK_OP(zip_low)(x[r], x[r + CK_LANES / 2]);
+          y[2 * r + 1] = CK_OP(zip_high)(x[r], x[r + CK_LANES / 2]);
+        }
+#pragma GCC unroll 16
+        for (int r = 0; r < CK_LANES; r++) x[r] = y[r];
+      }
+      const int stored = t->overhang ? CK_LANES : rows;
+#pragma GCC unroll 16
+      for (int r = 0; r < CK_LANES; r++) CK_OP(store_first)(dst + (j + r) * t->dst_stride + i, x[r], stored);
+    }
+    for (; j < t->columns; j++)
+      for (int r = 0; r < rows; r++) dst[j * t->dst_stride + i + r] = src[(i + r) * t->src_stride + j * t->src_step];
+  }
+}
