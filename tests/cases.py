@@ -22,10 +22,11 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
-import convkit
 import numpy as np
-from convkit import reference
 from numpy.typing import NDArray
+
+import convkit
+from convkit import reference
 
 Array = NDArray[Any]
 Pads = tuple[tuple[int, int], ...]
@@ -86,7 +87,7 @@ class Problem:
 
     @property
     def id(self) -> str:
-        """One-line name; groups, stride, pads and dilation appear where they are not the default."""
+        """One-line name; groups, stride, pads and dilation appear where they are not default."""
         names = AXES[-self.ndim :]
 
         def each(letter: str, values: Sequence[object], default: object = None) -> str:
@@ -329,7 +330,7 @@ def integers(
 ) -> Array:
     """Return integer values of any dtype: within the bound, or over the whole integer type."""
     dtype = np.dtype(dtype)
-    if dtype == bool:
+    if dtype.kind == "b":
         return rng.integers(0, 2, shape).astype(bool)
     low, high = -bound, bound
     if np.issubdtype(dtype, np.integer):

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-import convkit
 import numpy as np
 import pytest
 from cases import generator
 from hypothesis import HealthCheck, settings
+
+import convkit
 
 SEED = int(os.environ.get("CONVKIT_TEST_SEED", "0"))
 

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import convkit
 import numpy as np
 import pytest
 from cases import (
@@ -24,6 +23,8 @@ from cases import (
     prepare,
     verify,
 )
+
+import convkit
 
 DTYPES = (
     "float32",
@@ -122,9 +123,7 @@ def to_case(row: dict[str, Any], axes: str, seed: int) -> Case:
     dtype, _, weight_dtype = row.pop("dtype").partition(" ")
     if weight_dtype:
         row["via"] = "function"
-    return Case(
-        p, dtype=dtype, weight_dtype=weight_dtype, batched=n >= 0, seed=seed, **row
-    )
+    return Case(p, dtype=dtype, weight_dtype=weight_dtype, batched=n >= 0, seed=seed, **row)
 
 
 ARRAYS = {"plane": FACTORS_2D, "lanes": FACTORS_LANES, "volume": FACTORS_3D}
@@ -135,9 +134,7 @@ def covering_cases(array: str, strength: int, seed: int) -> list[Case]:
     return [to_case(row, "dhw" if array == "volume" else "hw", seed) for row in rows]
 
 
-@pytest.mark.parametrize(
-    ("array", "at_least"), [("plane", 700), ("lanes", 800), ("volume", 550)]
-)
+@pytest.mark.parametrize(("array", "at_least"), [("plane", 700), ("lanes", 800), ("volume", 550)])
 def test_covering_array_exact(array: str, at_least: int, seed: int) -> None:
     cases = covering_cases(array, 3, seed)
     accepted = Counter(case.algorithm for case in cases if verify(case))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from dataclasses import replace
 
-import convkit
 import numpy as np
 import pytest
 from cases import (
@@ -22,6 +21,8 @@ from cases import (
     run,
     to_layout,
 )
+
+import convkit
 
 FMA_ISAS = {"avx2", "avx512", "neon"}
 THREADS = (1, 2, 3, 4, 5, 6, 7)
@@ -66,7 +67,7 @@ def varied(case: Case) -> int:
     for threads, split in itertools.product(THREADS, SPLITS):
         line = replace(case, num_threads=threads, memory=next(memory))
         with repeats_with(
-            "PYTHONPATH=tests python -c \"import test_conv_determinism as t; "
+            'PYTHONPATH=tests python -c "import test_conv_determinism as t; '
             f"t.varied(t.Case.from_id('{case.id}'))\" at threads {threads}, split {split}, "
             f"memory {line.memory}"
         ):
@@ -169,7 +170,9 @@ def test_repeated_calls_and_plans(algorithms: tuple[str, ...], isa: str) -> None
         case = Case(p, algorithm=algorithm, isa=isa)
         x, weight, bias = gaussian(case)
         try:
-            once, planned = (run(replace(case, via=v), x, weight, bias) for v in ("function", "plan"))
+            once, planned = (
+                run(replace(case, via=v), x, weight, bias) for v in ("function", "plan")
+            )
         except NotImplementedError:
             continue
         make = getattr(convkit, f"conv{p.ndim}d_plan")

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections import Counter
 from dataclasses import replace
 from functools import cache
 
-import convkit
 import numpy as np
 import pytest
 from cases import (
@@ -22,6 +20,8 @@ from cases import (
     repeats_with,
     verify,
 )
+
+import convkit
 
 CHANNELS = ((2, 3, 1), (4, 6, 2), (3, 3, 3))
 
@@ -57,7 +57,7 @@ def test_lattice_exact(algorithms: tuple[str, ...], isa: str, seed: int) -> None
 
 
 @pytest.mark.parametrize(
-    "dtype", ("float64", "bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64")
+    "dtype", ["float64", "bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64"]
 )
 def test_lattice_dtypes(dtype: str, algorithms: tuple[str, ...], seed: int) -> None:
     problems = [p for p in lattice_1d(CHANNELS) if p.valid][::7]
@@ -86,10 +86,8 @@ def test_lattice_without_output(seed: int) -> None:
         case = Case(p, seed=seed)
         rng = np.random.default_rng(seed)
         x, weight = integers(rng, p.x_shape), integers(rng, p.weight_shape)
-        with repeats_with(case.repro):
-            with pytest.raises(ValueError) as error:
-                convkit.conv1d(x, weight, **case.arguments)
-            assert re.search(r"\d", str(error.value)), f"no number in {str(error.value)!r}"
+        with repeats_with(case.repro), pytest.raises(ValueError, match=r"\d"):
+            convkit.conv1d(x, weight, **case.arguments)
         count += 1
     assert count >= 500
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-import convkit
 import numpy as np
 import pytest
 from cases import (
@@ -27,6 +26,8 @@ from cases import (
     random_problem,
     repeats_with,
 )
+
+import convkit
 
 Pairs = Iterator[tuple[Array, Array]]
 Relation = Callable[["Run"], Pairs]
@@ -445,7 +446,7 @@ def test_number_of_relations() -> None:
     assert len(RELATIONS) >= 30
 
 
-@pytest.mark.parametrize("name", ("edge", "line"))
+@pytest.mark.parametrize("name", ["edge", "line"])
 def test_average_of_three_is_within_rounding(name: str, rng: np.random.Generator) -> None:
     """With a kernel whose 1/k is not a float, pooling and convolution differ by rounding alone."""
     shape, kernel = ((2, 3, 17, 19), (3, 3)) if name == "edge" else ((2, 3, 40), (7,))

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 
-import convkit
 import numpy as np
 import pytest
 from cases import (
@@ -24,6 +23,8 @@ from cases import (
     repeats_with,
     run,
 )
+
+import convkit
 from convkit import reference
 
 FLOATS = ("float32", "float64")
@@ -269,7 +270,7 @@ def test_overflow_becomes_infinite(dtype: str, algorithm: str, isa: str) -> None
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("activation", ("relu", "relu6"))
+@pytest.mark.parametrize("activation", ["relu", "relu6"])
 def test_activation_of_special_values(
     activation: str, dtype: str, algorithms: tuple[str, ...], isa: str
 ) -> None:

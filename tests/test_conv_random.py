@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import convkit
 import numpy as np
 import pytest
 from cases import (
@@ -25,6 +24,8 @@ from cases import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
+
+import convkit
 
 INTEGERS = ("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64")
 FLOATS = ("float32", "float64")

@@ -220,7 +220,7 @@ def test_random_lowering(axes: tuple[Any, ...], seed: int) -> None:
 
 
 def resolve(padding: Any, axis: tuple[int, int, int, int]) -> Pair:
-    """Return the pair of one axis (length, kernel, stride, dilation), by API.md's wording."""
+    """Return the pair of one axis (length, kernel, stride, dilation), written out once more."""
     length, k, s, d = axis
     if padding in ("same", "same_lower"):
         total = max((-(-length // s) - 1) * s + d * (k - 1) + 1 - length, 0)

@@ -9,15 +9,12 @@ A few output rows of some channels follow element by element, at both borders an
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from dataclasses import replace
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
+import workloads
 from cases import (
     Array,
     Case,
@@ -30,23 +27,13 @@ from cases import (
     repeats_with,
     run,
 )
+
 from convkit import reference
 
 SMALL = 20_000_000  # multiplications
 
 
-def load_workloads() -> ModuleType:
-    """Import bench/workloads.py, which belongs to no package."""
-    path = Path(__file__).parents[1] / "bench" / "workloads.py"
-    spec = importlib.util.spec_from_file_location("workloads", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault("workloads", module)
-    spec.loader.exec_module(module)
-    return module
-
-
-LAYERS = {layer.name: layer for layer in load_workloads().LAYERS if layer.op == "conv"}
+LAYERS = {layer.name: layer for layer in workloads.LAYERS if layer.op == "conv"}
 
 
 def to_problem(layer: Any) -> Problem:
@@ -101,7 +88,7 @@ def check_layer(name: str, algorithms: tuple[str, ...]) -> int:
     rng = generator(name)
     results = {}
     call = f"import test_network_layers as t; t.check_layer('{name}', {algorithms})"
-    with repeats_with(f'PYTHONPATH=tests python -c "{call}"'):
+    with repeats_with(f'PYTHONPATH=tests:bench python -c "{call}"'):
         for algorithm in algorithms:
             try:
                 results[algorithm] = run(replace(case, algorithm=algorithm), x, weight, None)
@@ -111,7 +98,8 @@ def check_layer(name: str, algorithms: tuple[str, ...]) -> int:
         if multiplications(p) <= SMALL:
             assert_same(first, functional(case, reference)(x, weight, **case.arguments))
         else:
-            assert first.dtype == np.float32 and first.shape == p.output_shape
+            assert first.dtype == np.float32
+            assert first.shape == p.output_shape
             check_sums(case, x, weight, first, rng)
             check_rows(case, x, weight, first)
         for other in others:
@@ -136,7 +124,7 @@ def test_layers_are_the_workload_list() -> None:
     assert {to_problem(layer).ndim for layer in LAYERS.values()} == {1, 2, 3}
 
 
-@pytest.mark.parametrize("ndim", (1, 2, 3))
+@pytest.mark.parametrize("ndim", [1, 2, 3])
 def test_checks_of_large_layers_see_one_wrong_element(ndim: int) -> None:
     p = Problem(2, 6, (9,) * ndim, 10, (3,) * ndim, (2,) * ndim, (1,) * ndim, ((1, 1),) * ndim, 2)
     case, rng = Case(p), np.random.default_rng(ndim)

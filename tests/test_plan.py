@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from threading import Barrier
 from typing import Any
 
-import convkit
 import numpy as np
 import pytest
 from cases import (
@@ -26,6 +26,8 @@ from cases import (
     repeats_with,
     verify,
 )
+
+import convkit
 from convkit import reference
 
 PROPERTIES = ("algorithm", "output_shape", "workspace_bytes", "packed_bytes", "flops")
@@ -109,9 +111,7 @@ def test_workspace_does_not_depend_on_the_batch(algorithms: tuple[str, ...]) -> 
         p = EDGE_PROBLEMS[name]
         weight = np.ones(p.weight_shape, np.float32)
         try:
-            plans = [
-                make_plan(replace(p, n=n), weight, algorithm=algorithm) for n in (0, 1, 2, 64)
-            ]
+            plans = [make_plan(replace(p, n=n), weight, algorithm=algorithm) for n in (0, 1, 2, 64)]
         except NotImplementedError:
             continue
         for what in ("workspace_bytes", "packed_bytes", "algorithm"):
@@ -152,7 +152,7 @@ def test_calls_leave_no_trace(p: Problem, weight: Array, x: Array, expected: Arr
     plan = make_plan(p, weight)
     assert_same(plan(x), expected)
     assert np.isnan(plan(np.full_like(x, np.nan))).any()
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="x"):
         plan(x[:, :-1])
     with pytest.raises(TypeError):
         plan(x.astype(np.float64))
@@ -164,9 +164,7 @@ def test_other_batch_lengths(layout: str, p: Problem, algorithms: tuple[str, ...
     count = 0
     for planned, algorithm in itertools.product((0, 1, 3), algorithms):
         data = prepare(Case(replace(p, n=planned), layout=layout))
-        plan = make_plan(
-            p, data.weight, shape=data.x.shape, layout=layout, algorithm=algorithm
-        )
+        plan = make_plan(p, data.weight, shape=data.x.shape, layout=layout, algorithm=algorithm)
         for n in (0, 1, 2, 5, 17):
             case = Case(replace(p, n=n), layout=layout)
             x = prepare(case).x
@@ -191,13 +189,12 @@ def test_wrong_shape(p: Problem, weight: Array, x: Array) -> None:
         wrong.append(np.delete(x, 0, axis))
         wrong.append(np.concatenate([x, x], axis))
     for array in wrong:
-        with pytest.raises(ValueError) as error:
+        with pytest.raises(ValueError, match=re.escape(str(array.shape))):
             plan(array)
-        assert str(array.shape) in str(error.value), f"{array.shape} not in {error.value}"
     assert len(wrong) == 5 + 2 * p.ndim
 
 
-@pytest.mark.parametrize("dtype", ("float64", "int8", "int32", "bool", "complex64", "object"))
+@pytest.mark.parametrize("dtype", ["float64", "int8", "int32", "bool", "complex64", "object"])
 def test_wrong_dtype(dtype: str, p: Problem, weight: Array, x: Array) -> None:
     with pytest.raises(TypeError) as error:
         make_plan(p, weight)(x.astype(dtype))
@@ -215,7 +212,7 @@ def test_dtype_argument(p: Problem, weight: Array, x: Array, expected: Array) ->
             make_plan(p, weight, dtype=dtype)
 
 
-@pytest.mark.parametrize("dtype", ("bool", "int8", "uint8", "int16", "int32", "int64"))
+@pytest.mark.parametrize("dtype", ["bool", "int8", "uint8", "int16", "int32", "int64"])
 def test_integer_plans(dtype: str, p: Problem) -> None:
     assert verify(Case(p, dtype=dtype, bias=dtype != "bool", via="plan"))
 
@@ -319,7 +316,7 @@ def test_bad_arguments_of_the_plan(p: Problem, weight: Array) -> None:
     for error, changes in bad:
         with repeats_with(f"plan for {p.id} with {changes}"), pytest.raises(error):
             make_plan(p, weight, **changes)
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="bias"):
         make_plan(p, weight, np.zeros(p.oc + 1, np.float32))
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="weight"):
         make_plan(p, weight[:, :, ..., 0])

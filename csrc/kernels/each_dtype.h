@@ -5,4 +5,8 @@
 #include "transpose_tmpl.h"
 #endif
 #include "pack_tmpl.h"
+#include "pool_fold_tmpl.h"
+#include "pool_slide_tmpl.h"
+#include "pool_argmax_tmpl.h"
+#include "scatter_add_tmpl.h"
 #undef CK_DTYPE_ROW

@@ -9,6 +9,7 @@
 
 #include "activation.h"
 #include "dtype.h"
+#include "pool_args.h"
 
 #define CK_TILE_VECTORS 4 /* the widest micro-kernel tile */
 #define CK_TILE_ROWS 14   /* the highest */

@@ -13,9 +13,15 @@
 #else
 #define CK_FOR_SUMS(name) CK_OP(name)
 #endif
+#if CK_KIND == CK_KIND_REAL
+#define CK_FOR_REALS(name) CK_OP(name)
+#else
+#define CK_FOR_REALS(name) NULL
+#endif
 #define CK_ROW(name, kinds, result, arguments) .name = kinds(name),
 #include "kernels.def"
 #undef CK_ROW
 #undef CK_FOR_SUMS
+#undef CK_FOR_REALS
 },
 #undef CK_DTYPE_ROW

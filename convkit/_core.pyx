@@ -1,0 +1,476 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, embedsignature=True
+"""Where Python meets C: plans, pointers, workspace, signals. No shape rule lives here."""
+
+from cpython.buffer cimport PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.exc cimport PyErr_CheckSignals
+from libc.stdint cimport int64_t
+from libc.stdlib cimport free
+from posix.stdlib cimport posix_memalign
+from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
+
+from ._core cimport *
+
+VERSION = CK_VERSION.decode()
+
+
+# ---- Errors -------------------------------------------------------------------------------------
+
+
+def check(int status, dict given):
+    """Raise the error of a status: ``{argument} {rule}, got {value}``."""
+    if status == CK_STATUS_OK:
+        return
+    if status == CK_STATUS_INTERRUPTED:
+        PyErr_CheckSignals()
+        raise KeyboardInterrupt
+    argument = ck_status_argument(status).decode()
+    rule = ck_status_rule(status).decode()
+    raise ValueError(f"{argument} {rule}, got {given.get(argument)!r}")
+
+
+def statuses():
+    """All rows of status.def: (name, argument, rule)."""
+    return [
+        (ck_status_name(i).decode(), ck_status_argument(i).decode(), ck_status_rule(i).decode())
+        for i in range(CK_STATUS_COUNT)
+    ]
+
+
+# ---- Signals ------------------------------------------------------------------------------------
+
+# Between tasks, at most every 50 ms, a long call asks Python whether a signal handler raised.
+cdef int64_t POLL_NANOSECONDS = 50_000_000
+
+
+cdef int64_t now() noexcept nogil:
+    cdef timespec t
+    clock_gettime(CLOCK_MONOTONIC, &t)
+    return <int64_t>t.tv_sec * 1_000_000_000 + t.tv_nsec
+
+
+cdef bint interrupted(void *context) noexcept nogil:
+    cdef int64_t *last = <int64_t *>context
+    cdef int64_t t = now()
+    if t - last[0] < POLL_NANOSECONDS:
+        return False
+    last[0] = t
+    with gil:
+        return signal_raised()
+
+
+cdef object pending = None
+
+
+cdef bint signal_raised() noexcept:
+    """Run Python's signal handlers; keep what they raise for `finish`."""
+    global pending
+    try:
+        PyErr_CheckSignals()
+    except BaseException as error:
+        pending = error
+        return True
+    return False
+
+
+cdef int finish(int status, dict given) except -1:
+    global pending
+    if status == CK_STATUS_INTERRUPTED and pending is not None:
+        error = pending
+        pending = None
+        raise error
+    check(status, given)
+    return 0
+
+
+# ---- Workspace ----------------------------------------------------------------------------------
+
+cdef size_t KEPT_MOST = 64 << 20
+cdef list kept = []
+cdef size_t kept_bytes = 0
+
+
+cdef class Workspace:
+    """A 64-byte aligned block of memory."""
+
+    cdef void *pointer
+    cdef readonly size_t size
+
+    def __cinit__(self, size_t size):
+        self.size = (size + 4095) & ~<size_t>4095
+        if self.size < size or posix_memalign(&self.pointer, 64, self.size) != 0:
+            self.pointer = NULL
+            raise MemoryError(f"workspace must be allocated, got no {size} bytes")
+
+    def __dealloc__(self):
+        free(self.pointer)
+
+
+cdef Workspace borrow(size_t size):
+    """A workspace of at least `size` bytes: a kept one, or a new one."""
+    global kept_bytes
+    cdef Workspace space
+    if size == 0:
+        return None
+    for i in range(len(kept)):
+        space = kept[i]
+        if space.size >= size:
+            del kept[i]
+            kept_bytes -= space.size
+            return space
+    return Workspace(size)
+
+
+cdef give_back(Workspace space):
+    """Keep the workspace for later calls, within a bound."""
+    global kept_bytes
+    if space is None:
+        return
+    if len(kept) >= 8 and space.size <= KEPT_MOST:
+        kept_bytes -= (<Workspace>kept[0]).size
+        del kept[0]
+    if kept_bytes + space.size <= KEPT_MOST:
+        kept.append(space)
+        kept_bytes += space.size
+
+
+def release_workspace():
+    """Free the workspace that is kept between calls; return its bytes."""
+    global kept_bytes
+    freed = kept_bytes
+    kept.clear()
+    kept_bytes = 0
+    return freed
+
+
+# ---- Threads and instruction sets ---------------------------------------------------------------
+
+cdef object thread_source = None
+
+
+def set_thread_source(source):
+    """Set the function that gives the number of threads of a call without the argument."""
+    global thread_source
+    thread_source = source
+
+
+def default_threads():
+    """The number of threads of a call without the argument."""
+    return thread_source()
+
+
+def has_openmp():
+    return bool(ck_has_openmp())
+
+
+def compiler():
+    return ck_compiler().decode()
+
+
+def isa_names():
+    return tuple([ck_isa_name(i).decode() for i in range(ck_isa_count())])
+
+
+def isa_current():
+    return ck_isa_current()
+
+
+def isa_use(int isa):
+    return ck_isa_use(isa)
+
+
+def isa_has_fma(int isa):
+    return bool(ck_isa_has_fma(isa))
+
+
+def isa_lanes(int isa, int dtype):
+    return ck_isa_lanes(isa, dtype)
+
+
+def algorithm_names():
+    return tuple([ck_conv_algorithm_name(i).decode() for i in range(CK_ALGORITHM_COUNT)])
+
+
+def probe_fma(int isa, int dtype, int64_t iterations, int num_threads):
+    """Do multiply-adds; return how many FLOP."""
+    cdef ck_control control = ck_control(num_threads, NULL, NULL)
+    cdef double flop
+    with nogil:
+        flop = ck_probe_fma(isa, dtype, iterations, &control)
+    return flop
+
+
+# ---- Buffers ------------------------------------------------------------------------------------
+
+
+cdef class View:
+    """A held buffer of the buffer protocol."""
+
+    cdef Py_buffer buffer
+    cdef bint held
+
+    def __dealloc__(self):
+        if self.held:
+            PyBuffer_Release(&self.buffer)
+
+
+cdef View read(object array):
+    cdef View view = View.__new__(View)
+    PyObject_GetBuffer(array, &view.buffer, PyBUF_STRIDES)
+    view.held = True
+    return view
+
+
+cdef View write(object array):
+    cdef View view = View.__new__(View)
+    PyObject_GetBuffer(array, &view.buffer, PyBUF_STRIDES | PyBUF_WRITABLE)
+    view.held = True
+    return view
+
+
+cdef void fill_axes(int64_t *to, tuple values):
+    to[0] = values[0]
+    to[1] = values[1]
+    to[2] = values[2]
+
+
+cdef void fill_window(ck_window *w, tuple window):
+    fill_axes(w.in_, window[0])
+    fill_axes(w.kernel, window[1])
+    fill_axes(w.stride, window[2])
+    fill_axes(w.dilation, window[3])
+    fill_axes(w.before, window[4])
+    fill_axes(w.after, window[5])
+
+
+cdef tuple axes_of(const int64_t *values, int axes):
+    if axes == 2:
+        return (values[1], values[2])
+    return tuple([values[i] for i in range(3 - axes, 3)])
+
+
+def window_out(tuple window, int axes, bint ceil_mode=False):
+    """Check a window: (status, output sizes)."""
+    cdef ck_window w
+    fill_window(&w, window)
+    status = ck_window_check(&w, ceil_mode)
+    return status, axes_of(w.out, axes)
+
+
+# ---- Convolution --------------------------------------------------------------------------------
+
+
+cdef class Conv:
+    """A planned convolution. `status` is not 0 where the problem was refused."""
+
+    cdef ck_conv_plan plan
+    cdef Workspace packed
+    cdef readonly int status
+    cdef readonly int axes
+    cdef readonly int element
+
+    def __init__(self, int axes, int64_t n, int64_t groups, int64_t ic, int64_t oc, tuple window, int dtype, int layout,
+                 int activation, bint has_bias, int algorithm, bint prepared):
+        cdef ck_conv_problem problem
+        problem.n = n
+        problem.g = groups
+        problem.ic = ic
+        problem.oc = oc
+        fill_window(&problem.window, window)
+        problem.src_dtype = dtype
+        problem.layout = layout
+        problem.activation = activation
+        problem.has_bias = has_bias
+        problem.prepared = prepared
+        self.axes = axes
+        self.plan.problem = problem
+        self.status = ck_conv_problem_check(&self.plan.problem)
+        if self.status == CK_STATUS_OK:
+            problem = self.plan.problem
+            self.status = ck_conv_plan_init(&self.plan, &problem, algorithm)
+
+    @property
+    def out(self):
+        """Spatial output sizes."""
+        return axes_of(self.plan.problem.window.out, self.axes)
+
+    @property
+    def algorithm(self):
+        return ck_conv_algorithm_name(self.plan.algorithm).decode()
+
+    @property
+    def isa(self):
+        return ck_isa_name(self.plan.isa).decode()
+
+    @property
+    def cost(self):
+        return self.plan.cost
+
+    @property
+    def packed_bytes(self):
+        return self.plan.packed_bytes
+
+    def workspace_bytes(self, int64_t n, int num_threads):
+        return ck_conv_workspace_bytes(&self.plan, n, num_threads)
+
+    @property
+    def thread_bytes(self):
+        return self.plan.thread_bytes
+
+    def declines(self, int algorithm):
+        """Why an algorithm does not serve the problem; None if it does."""
+        cdef const char *reason = ck_conv_declines(&self.plan.problem, algorithm)
+        return None if reason == NULL else reason.decode()
+
+    def pack(self, weight):
+        """Keep the weights in the plan's own order."""
+        cdef View view = read(weight)
+        if self.plan.packed_bytes:
+            self.packed = Workspace(self.plan.packed_bytes)
+            with nogil:
+                ck_conv_pack(&self.plan, view.buffer.buf, self.packed.pointer)
+
+    def run(self, x, weight, bias, y, int num_threads):
+        """Convolve: samples of x contiguous, weight, bias and y contiguous, dtypes as planned."""
+        cdef View src = read(x), weights, terms, dst = write(y)
+        cdef ck_conv_buffers buffers
+        cdef ck_control control
+        cdef int64_t started = now()
+        cdef Workspace space
+        cdef int status
+        buffers.n = src.buffer.shape[0]
+        buffers.src = src.buffer.buf
+        buffers.src_batch_stride = src.buffer.strides[0] // src.buffer.itemsize
+        if self.packed is not None:
+            buffers.weights = self.packed.pointer
+        else:
+            weights = read(weight)
+            buffers.weights = weights.buffer.buf
+        buffers.bias = NULL
+        if bias is not None:
+            terms = read(bias)
+            buffers.bias = terms.buffer.buf
+        buffers.dst = dst.buffer.buf
+        control.num_threads = num_threads
+        control.interrupted = interrupted
+        control.interrupted_context = &started
+        space = borrow(ck_conv_workspace_bytes(&self.plan, buffers.n, num_threads))
+        buffers.workspace = NULL if space is None else space.pointer
+        with nogil:
+            status = ck_conv_run(&self.plan, &buffers, &control)
+        give_back(space)
+        if status:
+            finish(status, {})
+
+
+# ---- Pooling ------------------------------------------------------------------------------------
+
+POOL_MAX, POOL_AVERAGE, POOL_LP = 0, 1, 2
+
+
+cdef class Pool:
+    """A planned pooling. `status` is not 0 where the problem was refused."""
+
+    cdef ck_pool_plan plan
+    cdef readonly int status
+    cdef readonly int axes
+
+    def __init__(self, int axes, int64_t n, int64_t c, tuple window, int dtype, int layout, int kind, *, bint ceil_mode=False,
+                 tuple adaptive=None, bint count_include_pad=True, bint with_indices=False, double divisor=0, double power=0):
+        cdef ck_pool_problem problem
+        problem.n = n
+        problem.c = c
+        fill_window(&problem.window, window)
+        problem.src_dtype = dtype
+        problem.layout = layout
+        problem.kind = kind
+        problem.ceil_mode = ceil_mode
+        problem.adaptive = adaptive is not None
+        if adaptive is not None:
+            fill_axes(problem.window.out, adaptive)
+        problem.count_include_pad = count_include_pad
+        problem.with_indices = with_indices
+        problem.divisor = divisor
+        problem.power = power
+        self.axes = axes
+        self.plan.problem = problem
+        self.status = ck_pool_problem_check(&self.plan.problem)
+        if self.status == CK_STATUS_OK:
+            problem = self.plan.problem
+            self.status = ck_pool_plan_init(&self.plan, &problem)
+
+    @property
+    def out(self):
+        """Spatial output sizes."""
+        return axes_of(self.plan.problem.window.out, self.axes)
+
+    def run(self, x, y, indices, int num_threads):
+        """Pool: x, y and indices contiguous, dtypes as planned."""
+        cdef View src = read(x), dst = write(y), places
+        cdef int64_t *winners = NULL
+        cdef ck_control control
+        cdef int64_t started = now()
+        cdef Workspace space
+        cdef int status
+        if indices is not None:
+            places = write(indices)
+            winners = <int64_t *>places.buffer.buf
+        control.num_threads = num_threads
+        control.interrupted = interrupted
+        control.interrupted_context = &started
+        space = borrow(ck_pool_workspace_bytes(&self.plan, num_threads))
+        cdef void *workspace = NULL if space is None else space.pointer
+        with nogil:
+            status = ck_pool_run(&self.plan, src.buffer.buf, dst.buffer.buf, winners, workspace, &control)
+        give_back(space)
+        if status:
+            finish(status, {})
+
+
+def unpool(x, indices, y, int64_t n, int64_t c, int64_t in_plane, int64_t out_plane, int dtype, int layout, int num_threads):
+    """Scatter x to the places in indices; all contiguous. Returns the status."""
+    cdef View src = read(x), places = read(indices), dst = write(y)
+    cdef ck_unpool_problem problem
+    cdef ck_control control
+    cdef int64_t started = now()
+    cdef int status
+    problem.n = n
+    problem.c = c
+    problem.in_plane = in_plane
+    problem.out_plane = out_plane
+    problem.dtype = dtype
+    problem.layout = layout
+    control.num_threads = num_threads
+    control.interrupted = interrupted
+    control.interrupted_context = &started
+    with nogil:
+        status = ck_unpool_run(&problem, src.buffer.buf, <const int64_t *>places.buffer.buf, dst.buffer.buf, &control)
+    if status == CK_STATUS_INTERRUPTED:
+        finish(status, {})
+    return status
+
+
+# ---- Lowering -----------------------------------------------------------------------------------
+
+
+def lower(x, y, tuple window, int64_t n, int64_t c, int dtype, bint back, int num_threads):
+    """im2col from x to y, or with `back` col2im; both contiguous. Returns the status."""
+    cdef View src = read(x), dst = write(y)
+    cdef ck_window w
+    cdef ck_control control
+    cdef int64_t started = now()
+    cdef int status
+    fill_window(&w, window)
+    status = ck_window_check(&w, False)
+    if status:
+        return status
+    control.num_threads = num_threads
+    control.interrupted = interrupted
+    control.interrupted_context = &started
+    with nogil:
+        if back:
+            status = ck_col2im(&w, n, c, dtype, src.buffer.buf, dst.buffer.buf, &control)
+        else:
+            status = ck_im2col(&w, n, c, dtype, src.buffer.buf, dst.buffer.buf, &control)
+    if status == CK_STATUS_INTERRUPTED:
+        finish(status, {})
+    return status

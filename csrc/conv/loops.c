@@ -1,0 +1,241 @@
+/* loops.c: runs the loop nest of loops.h. Planning is in tiling.c, lowering in lowering.c. */
+#include "loops.h"
+
+#include "lowering.h"
+
+/* What a task needs to know beside its number. */
+typedef struct {
+  const ck_conv_plan *plan;
+  const ck_conv_buffers *buffers;
+  const ck_kernels *kernels;
+  ck_loops_split split;
+  const char *weights;         /* packed, or in place */
+  const char *src_end;
+  int64_t element, pixels;     /* bytes of a sum, pixels of an output plane */
+} ck_loops_call;
+
+/* One task: which part, and the thread's workspace. */
+typedef struct {
+  int64_t sample, group, channel_tile0, channel_tile1;
+  ck_tile *tiles;
+  ck_move *moves;
+  ptrdiff_t *offsets;
+  char *lowered, *sums;
+} ck_loops_task;
+
+static int64_t in_channels(const ck_conv_plan *plan) { return plan->problem.ic / plan->problem.g; }
+static int64_t out_channels(const ck_conv_plan *plan) { return plan->problem.oc / plan->problem.g; }
+static int64_t reduction(const ck_conv_plan *plan) { return plan->tiling.k_outer * plan->tiling.k_inner; }
+
+/* ---- Weights --------------------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+  const ck_conv_plan *plan;
+  const char *weights;
+  char *packed;
+} ck_pack_call;
+
+static int64_t packed_elements(const ck_conv_plan *plan) {
+  const int64_t tiles = ck_channel_tile_count(plan);
+  const ck_channel_tile last = ck_channel_tile_at(plan, tiles - 1);
+  return ck_round_up((last.first + last.width) * reduction(plan), CK_PACK_SLACK);
+}
+
+/* One channel tile: [k][width], a transposition for each run of k that lies in order in the weights. */
+static void pack_tile(const void *context, int64_t task, int slot) {
+  const ck_pack_call *call = context;
+  const ck_conv_plan *plan = call->plan;
+  const ck_dtype sum = ck_dtype_sum(plan->problem.src_dtype);
+  const int64_t tiles = ck_channel_tile_count(plan), group = task / tiles, k = reduction(plan), size = ck_dtype_size(sum);
+  const ck_channel_tile tile = ck_channel_tile_at(plan, task % tiles);
+  const bool channels_last = plan->problem.layout == CK_LAYOUT_CHANNELS_LAST;
+  const int64_t taps = channels_last ? plan->tiling.k_outer : 1;
+  const char *src = call->weights + (group * out_channels(plan) + tile.first) * k * size;
+  char *dst = call->packed + (group * packed_elements(plan) + tile.first * k) * size;
+  (void)slot;
+  for (int64_t tap = 0; tap < taps; tap++) {
+    const ck_transpose t = {.src = src + tap * size, .dst = dst + tap * (k / taps) * tile.width * size, .src_stride = k,
+                            .src_step = taps, .dst_stride = tile.width, .rows = tile.count, .columns = k / taps};
+    ck_isa_table(plan->isa)->of[sum].transpose(&t);
+  }
+}
+
+void ck_loops_pack(const ck_conv_plan *plan, const void *weights, void *packed) {
+  const ck_pack_call call = {plan, weights, packed};
+  const ck_control serial = {.num_threads = 1};
+  ck_parallel_for(&serial, plan->problem.g * ck_channel_tile_count(plan), pack_tile, &call);
+}
+
+/* ---- One task -------------------------------------------------------------------------------------------------------------- */
+
+/* The weights of a channel tile as an operand of gemm. */
+static const char *weights_at(const ck_loops_call *call, const ck_loops_task *task, ck_channel_tile tile, ck_k_block block) {
+  const ck_conv_plan *plan = call->plan;
+  if (plan->tiling.weights_in_place)
+    return call->weights + ((task->group * out_channels(plan) + tile.first) * reduction(plan) + block.k0) * call->element;
+  return call->weights +
+         (task->group * packed_elements(plan) + tile.first * reduction(plan) + block.k0 * tile.width) * call->element;
+}
+
+/* Sets the operand that reads pixels. */
+static void aim_at_pixels(const ck_loops_call *call, const ck_loops_task *task, const ck_tile *tile, ck_k_block block,
+                          const char *sample, ck_gemm_tile *g) {
+  const ck_conv_plan *plan = call->plan;
+  const ck_conv_tiling *t = &plan->tiling;
+  const bool here = tile->packed == CK_IN_PLACE, channels_last = plan->problem.layout == CK_LAYOUT_CHANNELS_LAST;
+  const int64_t origin = tile->origin + task->group * in_channels(plan) * (channels_last ? 1 : ck_volume(t->window.in));
+  const char *from = here ? sample + origin * call->element : task->lowered + tile->packed * call->element;
+  if (t->pixel_lanes) {
+    g->b = from;
+    g->b_offsets = here ? task->offsets : NULL;
+    g->b_stride = tile->width;
+    g->lanes = tile->count;
+    return;
+  }
+  g->a = from;
+  g->rows = tile->count;
+  g->a_in_place = here || channels_last;
+  g->a_offsets = here ? task->offsets : NULL;
+  g->k_outer = !here ? 1 : channels_last ? block.outer1 - block.outer0 : block.k;
+  g->k = block.k / g->k_outer;
+  g->a_stride = !here ? ck_lowered_stride(t) : t->window.stride[2] * (channels_last ? plan->problem.ic : 1);
+}
+
+/* Sets the operand that reads weights, and the bias that goes with them. */
+static void aim_at_weights(const ck_loops_call *call, const ck_loops_task *task, ck_channel_tile tile, ck_k_block block,
+                           ck_gemm_tile *g) {
+  const ck_conv_plan *plan = call->plan;
+  const char *weights = weights_at(call, task, tile, block), *bias = call->buffers->bias;
+  if (bias) bias += (task->group * out_channels(plan) + tile.first) * call->element;
+  if (plan->tiling.pixel_lanes) {
+    g->a = weights;
+    g->rows = tile.count;
+    g->row_bias = bias;
+    g->a_in_place = plan->tiling.weights_in_place;
+    g->a_stride = reduction(plan);
+  } else {
+    g->b = weights;
+    g->b_stride = tile.width;
+    g->lanes = tile.count;
+    g->lane_bias = bias;
+  }
+}
+
+/* Where the sums of a tile go: dst itself, or the staging block (pixels x channels of the task). */
+static void aim_at_sums(const ck_loops_call *call, const ck_loops_task *task, const ck_tile *tile, ck_channel_tile channels,
+                        int64_t first_pixel, ck_gemm_tile *g) {
+  const ck_conv_plan *plan = call->plan;
+  const ck_conv_problem *p = &plan->problem;
+  const int64_t channel = task->group * out_channels(plan) + channels.first;
+  char *dst = call->buffers->dst;
+  if (plan->tiling.staged) {
+    const int64_t from = ck_channel_tile_at(plan, task->channel_tile0).first;
+    g->c_stride = plan->tiling.sums_stride;
+    g->c = task->sums + ((tile->pixel - first_pixel) * g->c_stride + channels.first - from) * call->element;
+  } else if (p->layout == CK_LAYOUT_CHANNELS_LAST) {
+    g->c_stride = p->oc;
+    g->c = dst + ((task->sample * call->pixels + tile->pixel) * p->oc + channel) * call->element;
+  } else {
+    g->c_stride = call->pixels;
+    g->c = dst + ((task->sample * p->oc + channel) * call->pixels + tile->pixel) * call->element;
+  }
+}
+
+/* Brings the staged sums of pixels [first, first + count) into dst, channels first. */
+static void unstage(const ck_loops_call *call, const ck_loops_task *task, int64_t first, int64_t count) {
+  const ck_conv_plan *plan = call->plan;
+  const ck_channel_tile from = ck_channel_tile_at(plan, task->channel_tile0);
+  const ck_channel_tile to = ck_channel_tile_at(plan, task->channel_tile1 - 1);
+  const int64_t channel = task->sample * plan->problem.oc + task->group * out_channels(plan) + from.first;
+  const ck_transpose t = {.src = task->sums, .src_stride = plan->tiling.sums_stride, .src_step = 1,
+                          .dst = (char *)call->buffers->dst + (channel * call->pixels + first) * call->element,
+                          .dst_stride = call->pixels, .rows = count, .columns = to.first + to.count - from.first};
+  call->kernels->transpose(&t);
+}
+
+/* One pixel group with one block of K: lower, then multiply with all channel tiles of the task. */
+static void multiply(const ck_loops_call *call, const ck_loops_task *task, ck_tile *tiles, int64_t tile_count, int64_t first_pixel,
+                     ck_k_block block) {
+  const ck_conv_plan *plan = call->plan;
+  const ck_conv_buffers *buffers = call->buffers;
+  const char *sample = (const char *)buffers->src +
+                       task->sample * buffers->src_batch_stride * ck_dtype_size(plan->problem.src_dtype);
+  ck_lower(plan, sample, call->src_end, task->group, block, tiles, tile_count, task->moves, task->lowered);
+  ck_gemm_tile g = {.k_outer = 1, .k = block.k, .resume = block.k0 > 0,
+                    .activation = block.k0 + block.k == reduction(plan) ? plan->problem.activation : CK_ACTIVATION_NONE};
+  for (int64_t i = task->channel_tile0; i < task->channel_tile1; i++) {
+    const ck_channel_tile channels = ck_channel_tile_at(plan, i);
+    aim_at_weights(call, task, channels, block, &g);
+    for (const ck_tile *tile = tiles; tile < tiles + tile_count; tile++) {
+      aim_at_pixels(call, task, tile, block, sample, &g);
+      aim_at_sums(call, task, tile, channels, first_pixel, &g);
+      call->kernels->gemm(&g);
+    }
+  }
+}
+
+/* Pixels [first, last) of one sample and group. In place, tiles are taken one by one: only the odd one out is lowered. */
+static void run_group(const ck_loops_call *call, ck_loops_task *task, int64_t first, int64_t last) {
+  const ck_conv_plan *plan = call->plan;
+  const int64_t blocks = ck_k_block_count(&plan->tiling), count = ck_tiles_cut(plan, first, last, task->tiles);
+  for (int64_t b = 0; b < blocks; b++) {
+    const ck_k_block block = ck_k_block_at(&plan->tiling, b);
+    if (!plan->tiling.in_place) {
+      multiply(call, task, task->tiles, count, first, block);
+      continue;
+    }
+    ck_tap_offsets(plan, block, task->offsets);
+    for (int64_t i = 0; i < count; i++) multiply(call, task, task->tiles + i, 1, first, block);
+  }
+  if (plan->tiling.staged) unstage(call, task, first, last - first);
+}
+
+static void run_task(const void *context, int64_t number, int slot) {
+  const ck_loops_call *call = context;
+  const ck_conv_plan *plan = call->plan;
+  const ck_conv_tiling *t = &plan->tiling;
+  const ck_loops_split *split = &call->split;
+  const int64_t channel_part = number % split->channel_parts, pixel_part = number / split->channel_parts % split->pixel_parts;
+  const int64_t image = number / split->channel_parts / split->pixel_parts, tiles = ck_channel_tile_count(plan);
+  char *own = (char *)call->buffers->workspace + plan->shared_bytes + (size_t)slot * plan->thread_bytes;
+  ck_loops_task task = {
+      .sample = image / plan->problem.g,
+      .group = image % plan->problem.g,
+      .channel_tile0 = ck_share(tiles, split->channel_parts, channel_part),
+      .channel_tile1 = ck_share(tiles, split->channel_parts, channel_part + 1),
+      .tiles = (ck_tile *)(own + t->tiles_at),
+      .moves = (ck_move *)(own + t->moves_at),
+      .offsets = (ptrdiff_t *)(own + t->offsets_at),
+      .lowered = own + t->lowered_at,
+      .sums = own + t->sums_at,
+  };
+  const int64_t units = ck_ceil_div(call->pixels, t->pixel_unit);
+  const int64_t first = ck_share(units, split->pixel_parts, pixel_part) * t->pixel_unit;
+  const int64_t last = ck_min(ck_share(units, split->pixel_parts, pixel_part + 1) * t->pixel_unit, call->pixels);
+  const int64_t groups = ck_ceil_div(last - first, t->group_pixels);
+  const int64_t share = ck_round_up(ck_ceil_div(last - first, groups), ck_min(t->pixel_unit, t->group_pixels));
+  for (int64_t from = first; from < last; from += ck_min(share, t->group_pixels))
+    run_group(call, &task, from, ck_min(from + ck_min(share, t->group_pixels), last));
+}
+
+/* ---- The call -------------------------------------------------------------------------------------------------------------- */
+
+ck_status ck_loops_run(const ck_conv_plan *plan, const ck_conv_buffers *buffers, const ck_control *control) {
+  const ck_conv_problem *p = &plan->problem;
+  const ck_dtype sum = ck_dtype_sum(p->src_dtype);
+  const int64_t size = ck_dtype_size(p->src_dtype), sample = p->ic * ck_volume(p->window.in);
+  const int64_t last_sample = ck_max(0, buffers->src_batch_stride * (buffers->n - 1));
+  ck_loops_call call = {.plan = plan, .buffers = buffers, .kernels = &ck_isa_table(plan->isa)->of[sum],
+                        .split = ck_loops_split_for(plan, buffers->n, control->num_threads), .weights = buffers->weights,
+                        .src_end = (const char *)buffers->src + (last_sample + sample) * size,
+                        .element = ck_dtype_size(sum), .pixels = ck_volume(p->window.out)};
+  ck_control narrowed = *control;
+  narrowed.num_threads = call.split.num_threads;
+  if (plan->shared_bytes > 0) {
+    const ck_pack_call pack = {plan, buffers->weights, buffers->workspace};
+    const ck_status status = ck_parallel_for(&narrowed, p->g * ck_channel_tile_count(plan), pack_tile, &pack);
+    if (status) return status;
+    call.weights = buffers->workspace;
+  }
+  return ck_parallel_for(&narrowed, buffers->n * p->g * call.split.pixel_parts * call.split.channel_parts, run_task, &call);
+}

@@ -1,0 +1,53 @@
+/* loops.h: the loop nest around the micro-kernel, shared by the algorithms that multiply matrices.
+ *
+ *   for sample, group, pixel range, channel range        one task; tasks are independent
+ *     for a group of pixel tiles (lowered together)
+ *       for a block of K
+ *         lower the tiles that are not read in place     lowering.c
+ *         for channel tile: for pixel tile: gemm         pixels in lanes: A = weights, B = pixels
+ *                                                        channels in lanes: A = pixels, B = weights
+ *       transpose the sums into dst                      channels in lanes, channels-first output
+ *
+ * A register tile of sums is 12 of 16 or 24 to 28 of 32 registers; a block of K keeps the stationary operand in L1, a pixel group keeps
+ * the lowered block within 0.4 L2. An algorithm decides where pixels are read (in place or lowered) and how many at a time. */
+#ifndef CK_CONV_LOOPS_H
+#define CK_CONV_LOOPS_H
+
+#include "algorithm.h"
+
+typedef struct {
+  bool in_place;        /* read tiles inside the input where they are; lower the others one at a time */
+  double lower_share;   /* estimate of the part of the pixels that has to be lowered, 0 to 1 */
+} ck_loops_choice;
+
+ck_status ck_loops_plan(ck_conv_plan *plan, ck_loops_choice choice);
+void ck_loops_pack(const ck_conv_plan *plan, const void *weights, void *packed);
+ck_status ck_loops_run(const ck_conv_plan *plan, const ck_conv_buffers *buffers, const ck_control *control);
+int64_t ck_loops_tasks(const ck_conv_plan *plan, int64_t n, int num_threads);
+
+/* How a call is split: tasks = n * g * pixel_parts * channel_parts. */
+typedef struct {
+  int64_t pixel_parts, channel_parts;
+  int num_threads;
+} ck_loops_split;
+
+ck_loops_split ck_loops_split_for(const ck_conv_plan *plan, int64_t n, int num_threads);
+
+/* A range of the reduction: [outer0, outer1) x [inner0, inner1); k0 is its first index, k its length. */
+typedef struct {
+  int64_t outer0, outer1, inner0, inner1, k0, k;
+} ck_k_block;
+
+int64_t ck_k_block_count(const ck_conv_tiling *t);
+ck_k_block ck_k_block_at(const ck_conv_tiling *t, int64_t index);
+
+/* Tiles of the channel side: units of one row or one vector, shared out evenly. Packed weights stand at first * K elements. */
+typedef struct {
+  int64_t first;        /* channel within the group */
+  int count, width;     /* channels, and elements of a packed row */
+} ck_channel_tile;
+
+int64_t ck_channel_tile_count(const ck_conv_plan *plan);
+ck_channel_tile ck_channel_tile_at(const ck_conv_plan *plan, int64_t index);
+
+#endif

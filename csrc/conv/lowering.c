@@ -1,0 +1,248 @@
+/* lowering.c: implicit im2col. Pixel tiles, and the moves that bring their inputs into a packed block.
+ *
+ *   channels first   [k][pixels of the tile]: for tap: for tile: for output row in the tile: zeros, run of pixels, zeros
+ *                    the same moves serve every channel
+ *   channels last    [pixel][k]: for pixel: for tap: run of channels (of several taps where they lie side by side)
+ *
+ * Padding is zeros in the block; the input itself is never padded. The kernel `pack` carries the moves out. */
+#include "lowering.h"
+
+static int64_t plane(const ck_window *w) { return ck_volume(w->in); }
+
+static void place_of(const ck_window *w, int64_t pixel, int64_t at[CK_AXES]) {
+  at[2] = pixel % w->out[2];
+  at[1] = pixel / w->out[2] % w->out[1];
+  at[0] = pixel / w->out[2] / w->out[1];
+}
+
+/* Elements between neighbours along each spatial axis of the input. */
+static void steps_of(const ck_conv_plan *plan, int64_t steps[CK_AXES]) {
+  const ck_window *w = &plan->tiling.window;
+  steps[2] = plan->problem.layout == CK_LAYOUT_CHANNELS_LAST ? plan->problem.ic : 1;
+  steps[1] = steps[2] * w->in[2];
+  steps[0] = steps[1] * w->in[1];
+}
+
+static void taps_of(const ck_window *w, int64_t tap, int64_t at[CK_AXES]) {
+  at[2] = tap % w->kernel[2];
+  at[1] = tap / w->kernel[2] % w->kernel[1];
+  at[0] = tap / w->kernel[2] / w->kernel[1];
+}
+
+/* Whether every tap of every pixel of the tile lies inside the input, and nothing beyond the sample would be read. */
+static bool readable_in_place(const ck_conv_plan *plan, ck_tile *tile) {
+  const ck_window *w = &plan->tiling.window;
+  int64_t steps[CK_AXES], reach = 0;
+  steps_of(plan, steps);
+  if (tile->at[2] + tile->count > w->out[2]) return false;
+  tile->origin = 0;
+  for (int axis = 0; axis < CK_AXES; axis++) {
+    const int64_t first = tile->at[axis] * w->stride[axis] - w->before[axis];
+    const int64_t pixels = axis == 2 ? (tile->count - 1) * w->stride[2] : 0;
+    const int64_t span = (w->kernel[axis] - 1) * w->dilation[axis];
+    if (first < 0 || first + pixels + span >= w->in[axis]) return false;
+    tile->origin += first * steps[axis];
+    reach += span * steps[axis];
+  }
+  if (!plan->tiling.pixel_lanes) return true;
+  /* Whole vectors are loaded: the lanes after the last pixel must be inside the channel's plane too. */
+  return w->stride[2] == 1 && tile->origin + reach + tile->width <= plane(w);
+}
+
+int64_t ck_tiles_most(const ck_conv_plan *plan, int64_t pixels) {
+  const ck_conv_tiling *t = &plan->tiling;
+  const int lanes = ck_isa_lanes(plan->isa, ck_dtype_sum(plan->problem.src_dtype));
+  const int64_t most = t->pixel_lanes ? (int64_t)t->vectors * lanes : t->rows;
+  const int64_t rows = t->in_place ? pixels / t->window.out[2] + 2 : 1;
+  return ck_min(pixels, ck_ceil_div(pixels, most) + rows + 1);
+}
+
+int64_t ck_tiles_cut(const ck_conv_plan *plan, int64_t first, int64_t last, ck_tile *tiles) {
+  const ck_conv_tiling *t = &plan->tiling;
+  const int lanes = ck_isa_lanes(plan->isa, ck_dtype_sum(plan->problem.src_dtype));
+  const int64_t most = t->pixel_lanes ? (int64_t)t->vectors * lanes : t->rows;
+  int64_t count = 0;
+  while (first < last) {
+    /* In place, a tile must not cross the end of an output row. */
+    const int64_t stop = t->in_place ? ck_min(last, (first / t->window.out[2] + 1) * t->window.out[2]) : last;
+    const int64_t parts = ck_ceil_div(stop - first, most);
+    for (int64_t i = 0; i < parts; i++) {
+      ck_tile *tile = &tiles[count++];
+      /* Rows are shared out evenly; lanes fill tile after tile, so that only the last vector is partial. */
+      const int64_t from = t->pixel_lanes ? i * most : ck_share(stop - first, parts, i);
+      const int64_t to = t->pixel_lanes ? ck_min((i + 1) * most, stop - first) : ck_share(stop - first, parts, i + 1);
+      tile->pixel = first + from;
+      place_of(&t->window, tile->pixel, tile->at);
+      tile->count = (int)(to - from);
+      tile->width = t->pixel_lanes ? (int)ck_round_up(tile->count, lanes) : tile->count;
+      tile->packed = t->in_place && readable_in_place(plan, tile) ? CK_IN_PLACE : 0;
+    }
+    first = stop;
+  }
+  return count;
+}
+
+ptrdiff_t ck_lowered_stride(const ck_conv_tiling *t) {
+  const int64_t k = ck_round_up(t->block_outer * t->block_inner, 16);
+  return k % 256 == 0 ? k + 16 : k; /* rows a multiple of 1 KB apart would share few cache sets */
+}
+
+int64_t ck_lowered_elements(const ck_conv_plan *plan, int64_t pixels) {
+  const ck_conv_tiling *t = &plan->tiling;
+  if (plan->problem.layout == CK_LAYOUT_CHANNELS_LAST) return pixels * ck_lowered_stride(t) + CK_PACK_SLACK;
+  const int64_t tiles = ck_tiles_most(plan, pixels);
+  return (pixels + tiles * CK_PACK_SLACK) * t->block_outer * t->block_inner + tiles * 2 * CK_PACK_SLACK;
+}
+
+int64_t ck_moves_most(const ck_conv_plan *plan, int64_t pixels) {
+  const ck_conv_tiling *t = &plan->tiling;
+  if (plan->problem.layout == CK_LAYOUT_CHANNELS_LAST) return pixels * t->block_outer;
+  const int64_t tiles = ck_tiles_most(plan, pixels);
+  const int64_t rows = ck_min(pixels, pixels / t->window.out[2] + 2 * tiles);
+  return t->block_inner * (3 * rows + tiles);
+}
+
+static ck_move *add_move(ck_move *move, ptrdiff_t src, ptrdiff_t dst, int64_t count, int64_t step) {
+  if (count <= 0) return move;
+  *move = (ck_move){.src = src, .dst = dst, .count = (int32_t)count, .step = (int32_t)step};
+  return move + 1;
+}
+
+/* Whether output row (at[0], at[1]) has the tap inside the input, and the offset of that input row. */
+static bool row_of(const ck_window *w, const int64_t at[CK_AXES], const int64_t tap[CK_AXES], const int64_t steps[CK_AXES],
+                   int64_t *offset) {
+  *offset = 0;
+  for (int axis = 0; axis < 2; axis++) {
+    const int64_t i = at[axis] * w->stride[axis] - w->before[axis] + tap[axis] * w->dilation[axis];
+    if (i < 0 || i >= w->in[axis]) return false;
+    *offset += i * steps[axis];
+  }
+  return true;
+}
+
+/* The part of one output row that a tile covers, for one tap: zeros, pixels inside, zeros. */
+static ck_move *move_segment(const ck_window *w, const int64_t at[CK_AXES], const int64_t tap[CK_AXES],
+                             const int64_t steps[CK_AXES], int64_t count, ptrdiff_t dst, int64_t step, ck_move *move) {
+  int64_t offset;
+  if (!row_of(w, at, tap, steps, &offset)) return add_move(move, CK_MOVE_ZERO, dst, count, step);
+  const int64_t first = at[2] * w->stride[2] - w->before[2] + tap[2] * w->dilation[2];
+  const int64_t left = first < 0 ? ck_min(count, ck_ceil_div(-first, w->stride[2])) : 0;
+  const int64_t inside = first < w->in[2] ? ck_min(count, (w->in[2] - 1 - first) / w->stride[2] + 1) : 0;
+  const int64_t end = ck_max(left, inside);
+  move = add_move(move, CK_MOVE_ZERO, dst, left, step);
+  move = add_move(move, offset + first + left * w->stride[2], dst + left, end - left, step);
+  return add_move(move, CK_MOVE_ZERO, dst + end, count - end, step);
+}
+
+static int64_t moves_channels_first(const ck_conv_plan *plan, ck_k_block block, const ck_tile *tiles, int64_t tile_count,
+                                    ck_move *moves) {
+  const ck_window *w = &plan->tiling.window;
+  const int64_t taps = block.inner1 - block.inner0;
+  int64_t steps[CK_AXES], tap_at[CK_AXES];
+  ck_move *move = moves;
+  steps_of(plan, steps);
+  for (int64_t tap = 0; tap < taps; tap++) {
+    taps_of(w, block.inner0 + tap, tap_at);
+    for (const ck_tile *tile = tiles; tile < tiles + tile_count; tile++) {
+      if (tile->packed == CK_IN_PLACE) continue;
+      const ptrdiff_t dst = tile->packed + tap * tile->width;
+      const int64_t step = taps * tile->width;
+      int64_t at[CK_AXES] = {tile->at[0], tile->at[1], tile->at[2]};
+      for (int64_t done = 0; done < tile->count;) {
+        const int64_t count = ck_min(tile->count - done, w->out[2] - at[2]);
+        move = move_segment(w, at, tap_at, steps, count, dst + done, step, move);
+        done += count;
+        at[2] = 0;
+        if (++at[1] == w->out[1]) at[1] = 0, at[0]++;
+      }
+      move = add_move(move, CK_MOVE_ZERO, dst + tile->count, tile->width - tile->count, step);
+    }
+  }
+  return move - moves;
+}
+
+static int64_t moves_channels_last(const ck_conv_plan *plan, ck_k_block block, const ck_tile *tiles, int64_t tile_count,
+                                   ck_move *moves) {
+  const ck_window *w = &plan->tiling.window;
+  const int64_t channels = block.inner1 - block.inner0;
+  const bool side_by_side = channels == plan->problem.ic && w->dilation[2] == 1;
+  int64_t steps[CK_AXES], tap_at[CK_AXES];
+  ck_move *move = moves;
+  steps_of(plan, steps);
+  for (const ck_tile *tile = tiles; tile < tiles + tile_count; tile++) {
+    if (tile->packed == CK_IN_PLACE) continue;
+    for (int64_t i = 0; i < tile->count; i++) {
+      const ptrdiff_t row = tile->packed + i * ck_lowered_stride(&plan->tiling);
+      int64_t at[CK_AXES];
+      place_of(w, tile->pixel + i, at);
+      ck_move *last = NULL;
+      for (int64_t tap = block.outer0; tap < block.outer1; tap++) {
+        taps_of(w, tap, tap_at);
+        int64_t offset;
+        const int64_t column = at[2] * w->stride[2] - w->before[2] + tap_at[2] * w->dilation[2];
+        const bool inside = row_of(w, at, tap_at, steps, &offset) && column >= 0 && column < w->in[2];
+        const ptrdiff_t from = inside ? offset + column * steps[2] : CK_MOVE_ZERO;
+        if (last && side_by_side && inside && last->src != CK_MOVE_ZERO && last->src + last->count == from) {
+          last->count += (int32_t)channels;
+          continue;
+        }
+        last = move;
+        move = add_move(move, from, row + (tap - block.outer0) * channels, channels, 0);
+      }
+    }
+  }
+  return move - moves;
+}
+
+void ck_lower(const ck_conv_plan *plan, const void *src, const void *src_end, int64_t group, ck_k_block block, ck_tile *tiles,
+              int64_t tile_count, ck_move *moves, void *lowered) {
+  const ck_conv_problem *p = &plan->problem;
+  const ck_window *w = &plan->tiling.window;
+  const bool channels_last = p->layout == CK_LAYOUT_CHANNELS_LAST;
+  ptrdiff_t place = 0;
+  bool any = false;
+  for (ck_tile *tile = tiles; tile < tiles + tile_count; tile++) {
+    if (tile->packed == CK_IN_PLACE) continue;
+    tile->packed = place;
+    place += channels_last ? tile->count * ck_lowered_stride(&plan->tiling)
+                           : ck_round_up(tile->width * block.k + CK_PACK_SLACK, CK_PACK_SLACK);
+    any = true;
+  }
+  if (!any) return;
+  ck_pack pack = {.src_end = src_end, .dst = lowered, .moves = moves};
+  int64_t offset;
+  if (channels_last) {
+    pack.move_count = moves_channels_last(plan, block, tiles, tile_count, moves);
+    pack.channels = 1;
+    pack.stride = 1;
+    offset = group * (p->ic / p->g) + block.inner0;
+  } else {
+    pack.move_count = moves_channels_first(plan, block, tiles, tile_count, moves);
+    pack.channels = block.outer1 - block.outer0;
+    pack.src_step = plane(w);
+    pack.stride = w->stride[2];
+    offset = (group * (p->ic / p->g) + block.outer0) * plane(w);
+  }
+  pack.src = (const char *)src + offset * ck_dtype_size(p->src_dtype);
+  ck_isa_table(plan->isa)->of[p->src_dtype].pack(&pack);
+}
+
+int64_t ck_tap_offsets(const ck_conv_plan *plan, ck_k_block block, ptrdiff_t *offsets) {
+  const ck_window *w = &plan->tiling.window;
+  const bool channels_last = plan->problem.layout == CK_LAYOUT_CHANNELS_LAST;
+  const int64_t tap0 = channels_last ? block.outer0 : block.inner0, tap1 = channels_last ? block.outer1 : block.inner1;
+  int64_t steps[CK_AXES], at[CK_AXES];
+  steps_of(plan, steps);
+  for (int64_t tap = tap0; tap < tap1; tap++) {
+    taps_of(w, tap, at);
+    int64_t offset = channels_last ? block.inner0 : 0;
+    for (int axis = 0; axis < CK_AXES; axis++) offset += at[axis] * w->dilation[axis] * steps[axis];
+    offsets[tap - tap0] = offset;
+  }
+  if (channels_last) return tap1 - tap0;
+  const int64_t taps = tap1 - tap0, channels = block.outer1 - block.outer0;
+  for (int64_t channel = channels - 1; channel >= 0; channel--)
+    for (int64_t tap = 0; tap < taps; tap++)
+      offsets[channel * taps + tap] = offsets[tap] + (block.outer0 + channel) * plane(w);
+  return taps * channels;
+}
