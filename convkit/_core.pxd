@@ -1,6 +1,9 @@
 # The C interface (csrc/convkit.h) as Cython sees it. The only header named here.
 from libc.stdint cimport int64_t
 
+cdef extern from "stdbool.h":
+    ctypedef bint ck_bool "bool"
+
 
 cdef extern from "convkit.h" nogil:
     const char *CK_VERSION
@@ -19,7 +22,7 @@ cdef extern from "convkit.h" nogil:
 
     ctypedef struct ck_control:
         int num_threads
-        bint (*interrupted)(void *) noexcept nogil
+        ck_bool (*interrupted)(void *) noexcept nogil
         void *interrupted_context
 
     ctypedef struct ck_window:

@@ -48,7 +48,7 @@ cdef int64_t now() noexcept nogil:
     return <int64_t>t.tv_sec * 1_000_000_000 + t.tv_nsec
 
 
-cdef bint interrupted(void *context) noexcept nogil:
+cdef ck_bool interrupted(void *context) noexcept nogil:
     cdef int64_t *last = <int64_t *>context
     cdef int64_t t = now()
     if t - last[0] < POLL_NANOSECONDS:
@@ -164,6 +164,19 @@ def has_openmp():
 
 def compiler():
     return ck_compiler().decode()
+
+
+cdef extern from *:
+    """
+    #ifndef CK_BUILD_FLAGS
+    #define CK_BUILD_FLAGS ""
+    #endif
+    """
+    const char *CK_BUILD_FLAGS
+
+
+def build_flags():
+    return CK_BUILD_FLAGS.decode()
 
 
 def isa_names():

@@ -120,7 +120,7 @@ static double estimate(const ck_conv_plan *plan, double lower_share) {
   const double tiles = (double)ck_channel_tile_count(plan) * pixels / (t->pixel_lanes ? t->vectors * lanes : t->rows);
   const bool gathered = t->window.stride[2] > 2 || p->src_dtype != sum_of(plan);
   const double per_vector = gathered && p->layout == CK_LAYOUT_CHANNELS_FIRST ? CYCLES_LOWER_ELEMENT * lanes : CYCLES_LOWER_VECTOR;
-  const double run = t->pixel_lanes ? lanes : p->layout == CK_LAYOUT_CHANNELS_LAST ? lanes : ck_min(t->rows, (int64_t)lanes);
+  const double run = t->pixel_lanes ? lanes : p->layout == CK_LAYOUT_CHANNELS_LAST ? lanes : (double)ck_min(t->rows, (int64_t)lanes);
   double cycles = k * grid + CYCLES_TILE * tiles * (double)ck_k_block_count(t);
   cycles += lower_share * k * pixels / run * per_vector;
   if (plan->shared_bytes) cycles += k * channels * CYCLES_PACK_WEIGHT * (p->layout == CK_LAYOUT_CHANNELS_LAST ? 2 : 1);

@@ -44,8 +44,7 @@ typedef struct {
   void *dst;
   int64_t *indices;
   int64_t taps[3];
-  ptrdiff_t strides[3];
-  int64_t places[3];
+  ptrdiff_t strides[3], places[3];
   int64_t count, index, lane_index;
   ptrdiff_t lane_stride;
   int64_t readable;

@@ -1,0 +1,263 @@
+"""Convolution: coerce the arguments, describe the problem, call the core."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from . import _arguments as arg
+from . import _core
+from ._arguments import Array, Ints
+
+ALGORITHMS: dict[str, int] = {"auto": -1} | {name: code for code, name in enumerate(_core.algorithm_names())}
+
+_PAD_MODES = {"edge": "edge", "reflect": "reflect", "symmetric": "symmetric", "wrap": "wrap"}
+
+
+class Weights(NamedTuple):
+    """Weights and bias in the dtype of the sums, contiguous, and the dtype to read x in."""
+
+    weight: Array
+    bias: Array | None
+    x_dtype: np.dtype[Any]
+
+
+def coerce_weights(x_dtype: np.dtype[Any], weight: Any, bias: Any, axes: int) -> Weights:
+    """Combine the dtypes of x, weight and bias; bring weight and bias into the result's."""
+    w = arg.array("weight", weight)
+    if w.ndim != axes + 2:
+        arg.fail("weight", f"must have {axes + 2} axes (out, in / groups and {axes} of the kernel)", w.shape)
+    if x_dtype != w.dtype:
+        combined = np.result_type(x_dtype, w.dtype)
+        if combined.kind == "f" or arg.SUMS[x_dtype] != arg.SUMS[combined]:
+            x_dtype = combined if combined.kind == "f" else arg.SUMS[combined]
+    total = arg.SUMS[x_dtype]
+    w = np.ascontiguousarray(w, total)
+    return Weights(w, None if bias is None else coerce_bias(bias, w.shape[0], total), x_dtype)
+
+
+def coerce_bias(bias: Any, channels: int, total: np.dtype[Any]) -> Array:
+    """Return the bias in the result's dtype."""
+    b = arg.array("bias", bias)
+    if b.shape != (channels,):
+        arg.fail("bias", f"must have shape ({channels},), one element per output channel", b.shape)
+    if b.dtype.kind == "f" and total.kind != "f":
+        raise TypeError(f"bias must be an integer array where x and weight are integers, got dtype {b.dtype}")
+    return np.ascontiguousarray(b, total)
+
+
+class Problem(NamedTuple):
+    """A described convolution."""
+
+    conv: _core.Conv
+    pads: arg.Pairs | None  # to be added to x beforehand, for a padding_mode other than zeros
+    layout: int
+
+
+def describe(
+    x_shape: Ints,
+    x_dtype: np.dtype[Any],
+    weight_shape: Ints,
+    has_bias: bool,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: Any,
+    padding_mode: Any,
+    layout: Any,
+    activation: Any,
+    algorithm: Any,
+    prepared: bool,
+) -> Problem:
+    """Plan a convolution of batched x; raise where an argument is not valid."""
+    axes = len(weight_shape) - 2
+    place = arg.choice("layout", layout, arg.LAYOUTS)
+    wanted = arg.choice("algorithm", algorithm, ALGORITHMS)
+    after = arg.choice("activation", activation, arg.ACTIVATIONS)
+    number_of_groups = arg.integer("groups", groups)
+    channels, sizes = arg.sizes_of(x_shape, place)
+    kernel = weight_shape[2:]
+    if min(weight_shape) < 1:
+        arg.fail("weight", "must have at least 1 output channel, 1 input channel and 1 tap on every axis", weight_shape)
+    if min(sizes) < 1 or channels < 1:
+        arg.fail("x", "must have at least 1 channel and at least 1 element on every spatial axis", x_shape)
+    window = arg.window(axes, sizes, kernel, stride, padding, dilation)
+    pads = None
+    if padding_mode != "zeros" and arg.padding_mode(padding_mode) != "zeros":
+        pads = window.padding
+        sizes = tuple([size + before + end for size, (before, end) in zip(sizes, pads, strict=True)])
+        if max(sizes) > arg.LARGEST:
+            arg.fail("padding", "must lead to sizes below 2**63", padding)
+        window = window._replace(padding=((0, 0),) * axes)
+    conv = _core.Conv(
+        axes, x_shape[0], number_of_groups, channels, weight_shape[0], arg.flat(sizes, window),
+        arg.DTYPES[x_dtype], place, after, has_bias, wanted, prepared,
+    )  # fmt: skip
+    if conv.status or weight_shape[1] * number_of_groups != channels:
+        if conv.status:
+            given = {"groups": groups, "x": x_shape, "weight": weight_shape, "stride": stride, "dilation": dilation}
+            _core.check(conv.status, given | {"padding": padding, "output size": conv.out, "algorithm": algorithm})
+        arg.fail("weight", f"must have x's channels ({channels}) divided by groups ({number_of_groups}) on axis 1", weight_shape)
+    return Problem(conv, pads, place)
+
+
+def pad(x: Array, pads: arg.Pairs, layout: int, mode: str) -> Array:
+    """Return x with its borders continued."""
+    spatial = list(pads)
+    full = [(0, 0), *spatial, (0, 0)] if layout else [(0, 0), (0, 0), *spatial]
+    return np.pad(x, full, mode=_PAD_MODES[mode])  # type: ignore[call-overload,no-any-return]
+
+
+def execute(
+    problem: Problem, x: Array, w: Weights, padding_mode: str, out: Any, num_threads: Any, has_batch: bool
+) -> Array:
+    """Run a described problem on batched x."""
+    conv, pads, layout = problem
+    total = arg.SUMS[w.x_dtype]
+    threads = arg.threads(num_threads)
+    channels = w.weight.shape[0]
+    shape = arg.shape_of(x.shape[0], channels, conv.out, layout)
+    if out is not None:
+        arg.check_out("out", out, shape if has_batch else shape[1:], total)
+    if x.dtype != w.x_dtype:
+        x = x.astype(w.x_dtype)
+    inputs = [x, w.weight] if w.bias is None else [x, w.weight, w.bias]
+    if pads is not None:
+        x = pad(x, pads, layout, padding_mode)
+    x = arg.samples(x)
+    y = arg.into(out, shape, total, inputs, lambda dst: conv.run(x, w.weight, w.bias, dst, threads))
+    if out is not None:
+        return out  # type: ignore[no-any-return]
+    return y if has_batch else y[0]
+
+
+def _conv(
+    axes: int, x: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: Any,
+    padding_mode: Any, layout: Any, activation: Any, algorithm: Any, out: Any, num_threads: Any,
+) -> Array:  # fmt: skip
+    a = arg.array("x", x)
+    batched, has_batch = arg.batched("x", a, axes)
+    w = coerce_weights(batched.dtype, weight, bias, axes)
+    problem = describe(
+        batched.shape, w.x_dtype, w.weight.shape, w.bias is not None, stride, padding, dilation, groups,
+        padding_mode, layout, activation, algorithm, False,
+    )  # fmt: skip
+    return execute(problem, batched, w, padding_mode, out, num_threads, has_batch)
+
+
+_DOC = """{title}
+
+    The kernel is not flipped (cross-correlation): each output element is the sum over channels and
+    taps of input times weight, plus bias.
+
+    Parameters
+    ----------
+    x : array_like, shape ({x_shape}) or without the batch axis
+        float32, float64, integer or bool; any strides. Never modified.
+    weight : array_like, shape (out_channels, in_channels / groups, {kernel})
+        The kernels. Combined with `x` by ``np.result_type``.
+    bias : array_like, shape (out_channels,), optional
+        Added to every element of its channel; converted to the result's dtype.
+    stride, dilation : int or {axes}-tuple of int, default 1
+        Steps of the window and between its taps.
+    padding : int, sequence or str, default 0
+        Zeros (see `padding_mode`) added on both sides: an int, one int per spatial axis, one
+        ``(before, after)`` pair per spatial axis, or ``"valid"``, ``"same"``, ``"same_lower"``,
+        ``"full"``{causal}.
+    groups : int, default 1
+        Groups of channels that see only each other.
+    padding_mode : {{"zeros", "edge", "reflect", "symmetric", "wrap"}}
+        What stands in the padding, with the names of ``np.pad``.
+    layout : {{"channels_first", "channels_last"}}
+        Axis order of `x` and of the result; weights keep theirs.
+    activation : {{None, "relu", "relu6"}}
+        Applied to the finished sums; NaN stays NaN.
+    algorithm : str, default "auto"
+        ``"auto"`` or one of `convkit.algorithms`.
+    out : ndarray, optional
+        Receives the result; exact shape and dtype, any strides.
+    num_threads : int, optional
+        Threads of this call, 1 to 1024; default `convkit.get_num_threads`.
+
+    Returns
+    -------
+    ndarray
+        Shape ({y_shape}) with ``out = (in + before + after - dilation * (k - 1) - 1) // stride + 1``
+        on each axis. float32 or float64 as the inputs; integers: int32 for bool, 8 and 16 bits,
+        else int64.
+
+    Raises
+    ------
+    ValueError
+        For a value or shape that breaks a rule; the text names the argument.
+    TypeError
+        For an unsupported dtype or a number of the wrong type.
+    NotImplementedError
+        If the `algorithm` asked for does not serve the problem.
+    MemoryError
+        If result or workspace cannot be allocated.
+
+    Notes
+    -----
+    Direct and im2col convolution sum each element in one fixed order that starts from the bias, so
+    that the bits do not depend on the number of threads or on how a batch is split. The error is at
+    most ``(K + 2) * eps * sum(|x| * |w|)`` for K terms. The full im2col matrix of Chellapilla, Puri
+    and Simard (2006) is never formed.
+
+    Examples
+    --------
+{example}
+    """
+
+
+def conv1d(
+    x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
+    groups: int = 1, *, padding_mode: str = "zeros", layout: str = "channels_first", activation: str | None = None,
+    algorithm: str = "auto", out: Array | None = None, num_threads: int | None = None,
+) -> Array:  # fmt: skip  # noqa: D103
+    return _conv(1, x, weight, bias, stride, padding, dilation, groups, padding_mode, layout, activation, algorithm, out, num_threads)
+
+
+def conv2d(
+    x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
+    groups: int = 1, *, padding_mode: str = "zeros", layout: str = "channels_first", activation: str | None = None,
+    algorithm: str = "auto", out: Array | None = None, num_threads: int | None = None,
+) -> Array:  # fmt: skip  # noqa: D103
+    return _conv(2, x, weight, bias, stride, padding, dilation, groups, padding_mode, layout, activation, algorithm, out, num_threads)
+
+
+def conv3d(
+    x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
+    groups: int = 1, *, padding_mode: str = "zeros", layout: str = "channels_first", activation: str | None = None,
+    algorithm: str = "auto", out: Array | None = None, num_threads: int | None = None,
+) -> Array:  # fmt: skip  # noqa: D103
+    return _conv(3, x, weight, bias, stride, padding, dilation, groups, padding_mode, layout, activation, algorithm, out, num_threads)
+
+
+conv1d.__doc__ = _DOC.format(
+    title="Convolve signals: 1-D convolution of a batch of multi-channel sequences.",
+    x_shape="n, in_channels, length", kernel="k", axes=1, causal=' or ``"causal"``', y_shape="n, out_channels, out",
+    example="""    >>> import convkit
+    >>> convkit.conv1d([[1.0, 2.0, 3.0, 4.0]], [[[1.0, -1.0]]])
+    array([[-1., -1., -1.]])""",
+)  # fmt: skip
+conv2d.__doc__ = _DOC.format(
+    title="Convolve images: 2-D convolution of a batch of multi-channel planes.",
+    x_shape="n, in_channels, height, width", kernel="kh, kw", axes=2, causal="", y_shape="n, out_channels, out_h, out_w",
+    example="""    >>> import convkit
+    >>> x = [[[0.0, 1.0, 2.0], [3.0, 4.0, 5.0], [6.0, 7.0, 8.0]]]
+    >>> convkit.conv2d(x, [[[[0.0, 1.0], [2.0, 3.0]]]])
+    array([[[19., 25.],
+            [37., 43.]]])""",
+)  # fmt: skip
+conv3d.__doc__ = _DOC.format(
+    title="Convolve volumes: 3-D convolution of a batch of multi-channel volumes or films.",
+    x_shape="n, in_channels, depth, height, width", kernel="kd, kh, kw", axes=3, causal="",
+    y_shape="n, out_channels, out_d, out_h, out_w",
+    example="""    >>> import convkit
+    >>> import numpy as np
+    >>> convkit.conv3d(np.ones((1, 2, 2, 2)), np.ones((1, 1, 2, 2, 2)))
+    array([[[[8.]]]])""",
+)  # fmt: skip

@@ -1,0 +1,267 @@
+/* pool.c: the door to pooling: checks the problem, chooses a path and its blocks, shares the outputs among threads.
+ *
+ *   for unit = (plane, chunk of inner, block of output columns, output row), in parallel:
+ *     cut the windows of the block to the input and join those that look alike to runs (axis.c)
+ *     separable: fold the rows under the windows to one row, then slide along it       separable.c
+ *     direct: fold each window on its own                                              direct.c
+ *     indices: compare tap after tap, values and places together                       direct.c
+ *
+ * Every output belongs to one unit and is computed in an order that the problem alone decides, so no thread count changes a bit.
+ *
+ * Averages of float32 are summed in float32, in row-major order of the taps within a row and across rows; those of integers and all
+ * powers (lp) in double. A sum of integers is thus exact up to 2**53. Maxima are compared in the dtype itself. */
+#include "pool.h"
+
+#include <math.h>
+
+#include "../base/workspace.h"
+
+enum {
+  l1_bytes = 32 << 10,     /* what a buffer of the separable path should fit */
+  buffer_bytes = 1 << 20,  /* what it may take if one window is that long */
+  most_columns = 512,      /* of a block: bounds the list of runs */
+  direct_columns = 128,
+  long_window = 16,        /* from here on a window's row fills vectors by itself */
+  channel_chunk = 64,      /* few outputs: channels are shared among the threads too */
+  channel_chunk_max = 1024
+};
+
+/* ---- Check --------------------------------------------------------------------------------------------------------------- */
+
+static ck_status check_windows(ck_pool_problem *problem) {
+  ck_window *w = &problem->window;
+  if (!problem->adaptive) return ck_window_check(w, problem->ceil_mode);
+  for (int axis = 0; axis < CK_AXES; axis++)
+    if (w->in[axis] < 1) return CK_STATUS_INPUT_SIZE;
+  for (int axis = 0; axis < CK_AXES; axis++)
+    if (w->out[axis] < 1) return CK_STATUS_TARGET_SIZE;
+  return CK_STATUS_OK;
+}
+
+ck_status ck_pool_problem_check(ck_pool_problem *problem) {
+  if (problem->n < 0) return CK_STATUS_BATCH;
+  if (problem->c < 1) return CK_STATUS_INPUT_SIZE;
+  ck_status status = check_windows(problem);
+  if (status) return status;
+  if ((unsigned)problem->src_dtype >= CK_DTYPE_COUNT) return CK_STATUS_DTYPE;
+  if (problem->kind == CK_POOL_AVERAGE && isnan(problem->divisor)) return CK_STATUS_DIVISOR;
+  if (problem->kind == CK_POOL_LP && !(problem->power > 0 && isfinite(problem->power))) return CK_STATUS_NORM_TYPE;
+  const bool may_be_empty = problem->adaptive || (problem->kind == CK_POOL_AVERAGE && problem->count_include_pad);
+  for (int axis = 0; axis < CK_AXES && !may_be_empty; axis++)
+    if (ck_pool_has_empty_window(&problem->window, axis)) return CK_STATUS_WINDOW;
+  /* At 16 bytes an element no later product of sizes can overflow. */
+  status = ck_size_check(problem->n, problem->c, problem->window.in, 16);
+  return status ? status : ck_size_check(problem->n, problem->c, problem->window.out, 16);
+}
+
+/* ---- Plan ---------------------------------------------------------------------------------------------------------------- */
+
+static ck_dtype sum_dtype(const ck_pool_problem *problem) {
+  if (problem->kind == CK_POOL_MAX) return problem->src_dtype;
+  return problem->kind == CK_POOL_AVERAGE && problem->src_dtype == CK_DTYPE_f32 ? CK_DTYPE_f32 : CK_DTYPE_f64;
+}
+
+static ck_dtype dst_dtype(const ck_pool_problem *problem) {
+  if (problem->kind == CK_POOL_MAX) return problem->src_dtype;
+  return problem->src_dtype == CK_DTYPE_f32 ? CK_DTYPE_f32 : CK_DTYPE_f64;
+}
+
+/* A single window over the whole plane is a window over one long row: global pooling. */
+static ck_pool_problem merged(const ck_pool_problem *problem) {
+  double counted = 1;
+  for (int axis = 0; axis < CK_AXES; axis++) {
+    const ck_pool_window window = ck_pool_window_at(problem, axis, 0);
+    const bool dense = problem->adaptive || problem->window.dilation[axis] == 1 || problem->window.in[axis] == 1;
+    if (problem->window.out[axis] != 1 || window.taps != problem->window.in[axis] || !dense) return *problem;
+    counted *= window.counted;
+  }
+  ck_pool_problem whole = *problem;
+  const int64_t length = ck_volume(problem->window.in);
+  whole.window = (ck_window){.in = {1, 1, length}, .out = {1, 1, 1}};
+  whole.adaptive = true;
+  if (whole.divisor == 0) whole.divisor = counted;
+  return whole;
+}
+
+/* Columns of a block whose stretch of input fits `elements`, or at least twice the reach of one window. */
+static int64_t separable_block(const ck_pool_problem *p, int64_t elements) {
+  int64_t block = ck_min(p->window.out[2], most_columns);
+  const int64_t room = ck_max(elements, 2 * ck_pool_reach(p, 2, 1));
+  while (block > 1 && ck_pool_reach(p, 2, block) > room) block = (block + 1) / 2;
+  return block;
+}
+
+static double stride_of(const ck_pool_problem *p, int axis) {
+  const ck_window *w = &p->window;
+  return (double)(p->adaptive ? ck_max(1, w->in[axis] / w->out[axis]) : ck_min(w->in[axis], w->stride[axis]));
+}
+
+/* Whether rows folded once serve enough windows to be worth a buffer. In loads an output. */
+static bool prefers_direct(const ck_pool_problem *p, int64_t inner) {
+  const double taps = (double)ck_pool_most_taps(p, 2), stride = stride_of(p, 2);
+  const double rows = (double)ck_pool_most_taps(p, 0) * (double)ck_pool_most_taps(p, 1);
+  if (inner > 1) return rows * taps <= stride * (rows + 1) + taps;
+  return taps >= long_window && 2 * stride >= taps && (p->adaptive || p->window.dilation[2] == 1);
+}
+
+static void set_path(const ck_pool_problem *p, ck_pool_tiling *t, bool in_place, int64_t size) {
+  const double taps = (double)ck_pool_most_taps(p, 2), stride = stride_of(p, 2);
+  const double rows = (double)ck_pool_most_taps(p, 0) * (double)ck_pool_most_taps(p, 1);
+  const bool fits = in_place || (double)ck_pool_reach(p, 2, 1) * (double)t->inner * (double)size <= buffer_bytes;
+  double steps;
+  if (p->kind == CK_POOL_MAX && p->with_indices) {
+    t->path = CK_POOL_PATH_INDICES;
+    steps = 2 * rows * taps;
+  } else if (prefers_direct(p, t->inner) || !fits) {
+    t->path = CK_POOL_PATH_DIRECT;
+    steps = rows * taps;
+  } else {
+    t->path = CK_POOL_PATH_SEPARABLE;
+    steps = rows * stride + taps;
+  }
+  if (p->kind == CK_POOL_LP) steps *= p->power == 1 || p->power == 2 ? 2 : 100;
+  t->unit_steps = steps + 1;
+}
+
+static void set_blocks(const ck_pool_problem *p, ck_pool_tiling *t, bool in_place, int64_t size) {
+  const int64_t ow = p->window.out[2];
+  t->chunk = t->inner;
+  if (t->path == CK_POOL_PATH_SEPARABLE) {
+    t->block = in_place ? ck_min(ow, most_columns) : separable_block(p, l1_bytes / (t->inner * size));
+  } else {
+    t->block = ck_min(ow, direct_columns);
+    const bool few = t->planes < channel_chunk && t->planes * ck_volume(p->window.out) < channel_chunk;
+    t->chunk = ck_min(t->inner, few ? channel_chunk : channel_chunk_max);
+  }
+  t->blocks = ck_ceil_div(ow, t->block);
+  t->block = ck_ceil_div(ow, t->blocks);
+  t->chunks = ck_ceil_div(t->inner, t->chunk);
+  t->unit_steps *= (double)t->block * (double)t->chunk;
+}
+
+static void set_tiling(const ck_pool_problem *p, ck_pool_tiling *t, ck_ledger *ledger) {
+  const bool by_channels = p->layout == CK_LAYOUT_CHANNELS_LAST;
+  *t = (ck_pool_tiling){.planes = by_channels ? p->n : p->n * p->c, .inner = by_channels ? p->c : 1};
+  const int64_t size = ck_dtype_size(sum_dtype(p));
+  const bool in_place = sum_dtype(p) == p->src_dtype && p->kind != CK_POOL_LP && ck_pool_most_taps(p, 0) == 1 &&
+                        ck_pool_most_taps(p, 1) == 1;
+  set_path(p, t, in_place, size);
+  set_blocks(p, t, in_place, size);
+  t->runs_at = (int64_t)ck_ledger_book(ledger, t->block, sizeof(ck_pool_alike));
+  if (t->path == CK_POOL_PATH_INDICES) return;
+  t->row_at = (int64_t)ck_ledger_book(ledger, ck_max(t->block, t->chunk), sizeof(double));
+  const bool buffered = t->path == CK_POOL_PATH_SEPARABLE && !in_place;
+  const int64_t elements = buffered ? ck_pool_reach(p, 2, t->block) * t->inner : CK_POOL_BAND;
+  t->buffer_at = (int64_t)ck_ledger_book(ledger, elements * size + CK_POOL_SLACK, 1);
+}
+
+_Static_assert(sizeof(ck_pool_tiling) <= sizeof(((ck_pool_plan *)0)->detail), "a tiling must fit the plan");
+
+ck_status ck_pool_plan_init(ck_pool_plan *plan, const ck_pool_problem *problem) {
+  *plan = (ck_pool_plan){.problem = *problem, .isa = ck_isa_current()};
+  const ck_status status = ck_pool_problem_check(&plan->problem);
+  if (status) return status;
+  const ck_pool_problem whole = merged(&plan->problem);
+  ck_pool_tiling tiling;
+  ck_ledger ledger = {{0, false}};
+  set_tiling(&whole, &tiling, &ledger);
+  if (ledger.bytes.overflow) return CK_STATUS_TOO_LARGE;
+  plan->thread_bytes = (size_t)ledger.bytes.value;
+  memcpy(plan->detail, &tiling, sizeof tiling);
+  return CK_STATUS_OK;
+}
+
+static ck_split split_units(const ck_pool_plan *plan, const ck_pool_tiling *t, int num_threads) {
+  const int64_t *out = plan->problem.window.out;
+  return ck_split_units(t->planes * t->chunks * t->blocks * out[0] * out[1], t->unit_steps, num_threads);
+}
+
+size_t ck_pool_workspace_bytes(const ck_pool_plan *plan, int num_threads) {
+  ck_pool_tiling tiling;
+  memcpy(&tiling, plan->detail, sizeof tiling);
+  const ck_split split = split_units(plan, &tiling, num_threads);
+  return plan->thread_bytes * (size_t)ck_parallel_width(split.num_threads, split.tasks);
+}
+
+/* ---- Run ----------------------------------------------------------------------------------------------------------------- */
+
+static void choose_kernels(ck_pool_call *call, int isa) {
+  const ck_pool_problem *p = &call->problem;
+  const ck_dtype sum = sum_dtype(p), dst = dst_dtype(p);
+  const ck_kernels *of = ck_isa_table(isa)->of;
+  call->argmax = of[p->src_dtype].argmax;
+  if (p->kind == CK_POOL_MAX) {
+    call->fold = call->fold_sums = of[sum].fold_max;
+    call->slide = of[sum].slide_max;
+  } else {
+    call->fold = p->kind == CK_POOL_LP ? of[p->src_dtype].fold_power : of[p->src_dtype].fold_sum;
+    call->fold_sums = of[sum].fold_sum;
+    call->slide = of[sum].slide_sum;
+    call->root = p->kind == CK_POOL_LP ? of[dst].root : NULL;
+  }
+  call->plain = sum == p->src_dtype && p->kind != CK_POOL_LP;
+  call->src_size = ck_dtype_size(p->src_dtype);
+  call->sum_size = ck_dtype_size(sum);
+  call->dst_size = ck_dtype_size(dst);
+}
+
+/* The stretch of input under the runs of a block. */
+static void set_stretch(ck_pool_line *line) {
+  const ck_pool_problem *p = &line->call->problem;
+  line->from = INT64_MAX;
+  line->to = 0;
+  for (int64_t i = 0; i < line->run_count; i++) {
+    const ck_pool_alike *run = &line->runs[i];
+    if (run->taps == 0) continue;
+    line->from = ck_min(line->from, run->first);
+    line->to = ck_max(line->to, run->first + (run->count - 1) * run->stride + ck_pool_step(p, 2, run->taps, run->taps - 1) + 1);
+  }
+}
+
+static void pool_task(const void *context, int64_t task, int slot) {
+  static void (*const paths[])(const ck_pool_line *) = {
+      [CK_POOL_PATH_SEPARABLE] = ck_pool_separable,
+      [CK_POOL_PATH_DIRECT] = ck_pool_direct,
+      [CK_POOL_PATH_INDICES] = ck_pool_indices,
+  };
+  const ck_pool_call *call = context;
+  const ck_pool_problem *p = &call->problem;
+  const ck_pool_tiling *t = &call->tiling;
+  char *workspace = call->workspace + call->thread_bytes * (size_t)slot;
+  ck_pool_alike *runs = (ck_pool_alike *)(workspace + t->runs_at);
+  ck_pool_line line = {.call = call, .workspace = workspace, .runs = runs};
+  const int64_t oh = p->window.out[1], rows = p->window.out[0] * oh;
+  int64_t listed = -1;
+  for (int64_t unit = ck_split_from(&call->split, task), end = ck_split_to(&call->split, task); unit < end; unit++) {
+    const int64_t row = unit % rows, part = unit / rows, block = part % t->blocks, chunk = part / t->blocks % t->chunks;
+    if (block != listed) {
+      const int64_t from = block * t->block;
+      line.run_count = ck_pool_runs(p, 2, from, ck_min(p->window.out[2], from + t->block), runs);
+      set_stretch(&line);
+      listed = block;
+    }
+    line.plane = part / t->blocks / t->chunks;
+    line.channel = chunk * t->chunk;
+    line.channels = ck_min(t->chunk, t->inner - line.channel);
+    line.od = row / oh;
+    line.oh = row % oh;
+    line.d = ck_pool_window_at(p, 0, line.od);
+    line.h = ck_pool_window_at(p, 1, line.oh);
+    paths[t->path](&line);
+  }
+}
+
+ck_status ck_pool_run(const ck_pool_plan *plan, const void *src, void *dst, int64_t *indices, void *workspace,
+                      const ck_control *control) {
+  if (plan->problem.n == 0) return CK_STATUS_OK;
+  ck_pool_call call = {.problem = merged(&plan->problem),
+                       .src = src,
+                       .dst = dst,
+                       .indices = indices,
+                       .workspace = workspace,
+                       .thread_bytes = plan->thread_bytes};
+  memcpy(&call.tiling, plan->detail, sizeof call.tiling);
+  call.split = split_units(plan, &call.tiling, control->num_threads);
+  choose_kernels(&call, plan->isa);
+  return ck_split_run(&call.split, control, pool_task, &call);
+}
