@@ -32,12 +32,17 @@ static int64_t cache_size(int name, int64_t typical) {
   return bytes > 0 ? bytes : typical;
 }
 
-ck_cache_sizes ck_cpu_caches(void) {
+static ck_cache_sizes caches;
+
+/* Asked once: the query is an instruction that a virtual machine has to emulate. */
+__attribute__((constructor)) static void ask_cache_sizes(void) {
 #ifdef _SC_LEVEL1_DCACHE_SIZE
   const int l1 = _SC_LEVEL1_DCACHE_SIZE, l2 = _SC_LEVEL2_CACHE_SIZE, l3 = _SC_LEVEL3_CACHE_SIZE;
 #else
   const int l1 = -1, l2 = -1, l3 = -1;
 #endif
-  return (ck_cache_sizes){
+  caches = (ck_cache_sizes){
       .l1 = cache_size(l1, 32 << 10), .l2 = cache_size(l2, 512 << 10), .l3 = cache_size(l3, 8 << 20)};
 }
+
+ck_cache_sizes ck_cpu_caches(void) { return caches; }

@@ -13,6 +13,9 @@
 #define CYCLES_PACK_WEIGHT 0.6   /* an element of the weights, transposed */
 #define CYCLES_STAGE_VECTOR 6.0  /* store, load, transpose, store */
 #define CYCLES_TILE 25.0         /* call of a micro-kernel and its stores */
+/* In place, operands come from scattered lines and pages: measured against packed ones on the layers of bench/. */
+#define SLOWER_IN_PLACE 1.12
+#define SLOWER_IN_PLACE_CHANNELS_LAST 1.03
 #define CYCLES_PER_US 3000.0
 
 #define K_BLOCK_MOST 512
@@ -121,7 +124,8 @@ static double estimate(const ck_conv_plan *plan, double lower_share) {
   const bool gathered = t->window.stride[2] > 2 || p->src_dtype != sum_of(plan);
   const double per_vector = gathered && p->layout == CK_LAYOUT_CHANNELS_FIRST ? CYCLES_LOWER_ELEMENT * lanes : CYCLES_LOWER_VECTOR;
   const double run = t->pixel_lanes ? lanes : p->layout == CK_LAYOUT_CHANNELS_LAST ? lanes : (double)ck_min(t->rows, (int64_t)lanes);
-  double cycles = k * grid + CYCLES_TILE * tiles * (double)ck_k_block_count(t);
+  const double slower = p->layout == CK_LAYOUT_CHANNELS_LAST ? SLOWER_IN_PLACE_CHANNELS_LAST : SLOWER_IN_PLACE;
+  double cycles = k * grid * (t->in_place ? slower : 1.0) + CYCLES_TILE * tiles * (double)ck_k_block_count(t);
   cycles += lower_share * k * pixels / run * per_vector;
   if (plan->shared_bytes) cycles += k * channels * CYCLES_PACK_WEIGHT * (p->layout == CK_LAYOUT_CHANNELS_LAST ? 2 : 1);
   if (t->staged) cycles += pixels * channels / lanes * CYCLES_STAGE_VECTOR;
