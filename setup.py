@@ -79,11 +79,7 @@ def core_sources(target: str) -> list[str]:
     unknown = {path.stem for path in Path("csrc/isa").glob("*.c")} - ISA_FLAGS.keys()
     if unknown:
         raise SystemExit(f"ISA_FLAGS in setup.py must have a row for {', '.join(sorted(unknown))}")
-    others = {
-        Path("csrc/isa", f"{isa}.c")
-        for isa, (owner, _) in ISA_FLAGS.items()
-        if owner not in (None, target)
-    }
+    others = {Path("csrc/isa", f"{isa}.c") for isa, (owner, _) in ISA_FLAGS.items() if owner not in (None, target)}
     return sorted(str(path) for path in Path("csrc").rglob("*.c") if path not in others)
 
 
@@ -137,9 +133,7 @@ class build_ext(setuptools_build_ext):
         )
         self._install_c_interface(path.parent, [objects[source] for source in core])
 
-    def _compile(
-        self, source: str, flags: list[str], ext: Extension, macros: list[tuple[str, str]]
-    ) -> str:
+    def _compile(self, source: str, flags: list[str], ext: Extension, macros: list[tuple[str, str]]) -> str:
         """Compile one file unless its object is up to date; return the object."""
         target = self.compiler.object_filenames([source], output_dir=self.build_temp)[0]
         stamp = Path(target).with_suffix(".flags")

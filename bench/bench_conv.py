@@ -20,9 +20,7 @@ FORMS = {
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("layer", CONVOLUTIONS, ids=lambda layer: layer.name)
 @pytest.mark.benchmark(max_time=0.2, min_rounds=5)
-def test_conv(
-    layer: Layer, form: str, benchmark: Any, time_case: Callable[[bench.Case], None]
-) -> None:
+def test_conv(layer: Layer, form: str, benchmark: Any, time_case: Callable[[bench.Case], None]) -> None:
     benchmark.group = f"{layer.name} {layer.id}"
     benchmark.extra_info["source"] = layer.source
     plan, layout = FORMS[form]

@@ -15,12 +15,8 @@ from convkit import bench, runtime
 
 DTYPES = ("float32", "float64")
 KERNELS = {
-    "pixels": bench.Layer(
-        "peak", "pixels", "conv", 1, 128, (24, 32), 168, (1, 1), (1, 1), (0, 0), (1, 1), 1
-    ),
-    "channels": bench.Layer(
-        "peak", "channels", "conv", 1, 128, (12, 14), 384, (1, 1), (1, 1), (0, 0), (1, 1), 1
-    ),
+    "pixels": bench.Layer("peak", "pixels", "conv", 1, 128, (24, 32), 168, (1, 1), (1, 1), (0, 0), (1, 1), 1),
+    "channels": bench.Layer("peak", "channels", "conv", 1, 128, (12, 14), 384, (1, 1), (1, 1), (0, 0), (1, 1), 1),
 }
 
 
@@ -29,9 +25,7 @@ KERNELS = {
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("isa", convkit.isas())
 @pytest.mark.benchmark(group="peak", max_time=0.2, min_rounds=5)
-def test_kernel_peak(
-    isa: str, dtype: str, kernel: str, layout: str, time_case: Callable[[bench.Case], None]
-) -> None:
+def test_kernel_peak(isa: str, dtype: str, kernel: str, layout: str, time_case: Callable[[bench.Case], None]) -> None:
     variant = bench.Variant("direct", isa, 1, layout, dtype, plan=True, reuse_out=True)
     time_case(bench.Case(KERNELS[kernel], variant))
 
@@ -44,8 +38,6 @@ def test_probe(isa: str, dtype: str, benchmark: Any) -> None:
     with convkit.use_isa(isa):
         found = [runtime.probe_fma_peak(num_threads=1, dtype=dtype) for _ in range(3)]
         assert min(found) > 0
-        benchmark.pedantic(
-            runtime.probe_fma_peak, kwargs={"num_threads": 1, "dtype": dtype}, rounds=3
-        )
+        benchmark.pedantic(runtime.probe_fma_peak, kwargs={"num_threads": 1, "dtype": dtype}, rounds=3)
     benchmark.extra_info.update(isa=isa, threads=1, dtype=dtype)
     benchmark.extra_info["GFLOP/s"] = [round(value, 1) for value in found]

@@ -15,9 +15,7 @@ from convkit import bench, reference
 @pytest.mark.parametrize("layout", ["channels_first", "channels_last"])
 @pytest.mark.parametrize("layer", family("pool"), ids=lambda layer: layer.name)
 @pytest.mark.benchmark(max_time=0.2, min_rounds=5)
-def test_pool(
-    layer: Layer, layout: str, benchmark: Any, time_case: Callable[[bench.Case], None]
-) -> None:
+def test_pool(layer: Layer, layout: str, benchmark: Any, time_case: Callable[[bench.Case], None]) -> None:
     benchmark.group = f"{layer.name} {layer.id}"
     benchmark.extra_info["source"] = layer.source
     variant = bench.Variant("auto", ISA, THREADS, layout=layout)
@@ -36,9 +34,7 @@ def test_pool(
     ],
 )
 @pytest.mark.benchmark(group="n1c256h56w56", max_time=0.2, min_rounds=5)
-def test_other_pool(
-    function: str, arguments: tuple[int, ...], time_bytes: Callable[..., None]
-) -> None:
+def test_other_pool(function: str, arguments: tuple[int, ...], time_bytes: Callable[..., None]) -> None:
     size = 64 if function == "global_avg_pool" else 56
     x = np.random.default_rng(0).integers(-4, 5, (1, 256, size, size)).astype(np.float32)
     expected = getattr(reference, function)(x, *arguments)

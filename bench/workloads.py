@@ -196,9 +196,7 @@ class Layer:
     @property
     def output_size(self) -> tuple[int, ...]:
         """Spatial size of the forward result."""
-        axes = zip(
-            self.size, self.kernel, self.stride, self.pad, self.dil, self.outpad, strict=True
-        )
+        axes = zip(self.size, self.kernel, self.stride, self.pad, self.dil, self.outpad, strict=True)
         if self.op == "convt":
             return tuple((i - 1) * s - 2 * p + d * (k - 1) + 1 + o for i, k, s, p, d, o in axes)
         return tuple((i + 2 * p - d * (k - 1) - 1) // s + 1 for i, k, s, p, d, _ in axes)

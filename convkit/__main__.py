@@ -62,8 +62,7 @@ def _explain(arguments: argparse.Namespace) -> int:
     )
     if arguments.json:
         candidates = [
-            {"name": c.name, "accepts": c.accepts, "reason": c.reason, "cost": c.cost}
-            for c in explanation.candidates
+            {"name": c.name, "accepts": c.accepts, "reason": c.reason, "cost": c.cost} for c in explanation.candidates
         ]
         found = {"algorithm": explanation.algorithm, "candidates": candidates}
         print(json.dumps(found, indent=2))

@@ -33,8 +33,7 @@ DTYPES: dict[np.dtype[Any], int] = {np.dtype(name): code for code, name in enume
 DTYPES[np.dtype(bool)] = DTYPES[np.dtype("uint8")]
 #: dtype -> dtype in which its sums are taken and returned
 SUMS: dict[np.dtype[Any], np.dtype[Any]] = {
-    dtype: dtype if dtype.kind == "f" else np.dtype("int32" if dtype.itemsize < 4 else "int64")
-    for dtype in DTYPES
+    dtype: dtype if dtype.kind == "f" else np.dtype("int32" if dtype.itemsize < 4 else "int64") for dtype in DTYPES
 }
 
 
@@ -146,7 +145,9 @@ def _pair(value: Any, whole: Any) -> tuple[int, int]:
     return before, after
 
 
-def _named_padding(name: str, axes: int, sizes: Ints, kernel: Ints, stride: Ints, dilation: Ints, names: Sequence[str]) -> Pairs:
+def _named_padding(
+    name: str, axes: int, sizes: Ints, kernel: Ints, stride: Ints, dilation: Ints, names: Sequence[str]
+) -> Pairs:
     if name not in names or (name == "causal" and axes != 1):
         words = ", ".join(repr(word) for word in names if word != "causal" or axes == 1)
         fail("padding", f"must be integers, pairs or one of {words}", name)
@@ -183,7 +184,11 @@ def pads(value: Any, axes: int, sizes: Ints, kernel: Ints, stride: Ints, dilatio
         return tuple([_pair(entry, value) for entry in value])
     if axes == 1 and is_sequence(value) and len(value) == 2:
         [integer("padding", entry) for entry in value]
-        fail("padding", f"must have one entry per spatial axis; for one asymmetric axis write (({value[0]!r}, {value[1]!r}),)", value)
+        fail(
+            "padding",
+            f"must have one entry per spatial axis; for one asymmetric axis write (({value[0]!r}, {value[1]!r}),)",
+            value,
+        )
     return tuple([(p, p) for p in integers("padding", value, axes, least=0)])
 
 

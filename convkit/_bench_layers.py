@@ -109,9 +109,7 @@ def _read_layers(path: Path) -> list[Layer]:
     return [Layer.of(row) for row in rows]
 
 
-def load_layers(
-    layers: Sequence[str] = (), families: Sequence[str] = (), workloads: str | None = None
-) -> list[Layer]:
+def load_layers(layers: Sequence[str] = (), families: Sequence[str] = (), workloads: str | None = None) -> list[Layer]:
     """Select layers.
 
     Parameters

@@ -233,8 +233,6 @@ def plot(report: Report, path: str) -> None:
         axis.invert_yaxis()
         axis.set_xlabel(unit)
         axis.spines[["top", "right"]].set_visible(False)
-        axis.legend(
-            fontsize=7, frameon=False, ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0)
-        )
+        axis.legend(fontsize=7, frameon=False, ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     figure.suptitle("\n".join(_machine_lines(report)), fontsize=8)
     figure.savefig(path, dpi=150)

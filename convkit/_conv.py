@@ -99,7 +99,9 @@ def describe(
         if conv.status:
             given = {"groups": groups, "x": x_shape, "weight": weight_shape, "stride": stride, "dilation": dilation}
             _core.check(conv.status, given | {"padding": padding, "output size": conv.out, "algorithm": algorithm})
-        arg.fail("weight", f"must have x's channels ({channels}) divided by groups ({number_of_groups}) on axis 1", weight_shape)
+        arg.fail(
+            "weight", f"must have x's channels ({channels}) divided by groups ({number_of_groups}) on axis 1", weight_shape
+        )
     return Problem(conv, pads, place)
 
 
@@ -110,9 +112,7 @@ def pad(x: Array, pads: arg.Pairs, layout: int, mode: str) -> Array:
     return np.pad(x, full, mode=_PAD_MODES[mode])  # type: ignore[call-overload,no-any-return]
 
 
-def execute(
-    problem: Problem, x: Array, w: Weights, padding_mode: str, out: Any, num_threads: Any, has_batch: bool
-) -> Array:
+def execute(problem: Problem, x: Array, w: Weights, padding_mode: str, out: Any, num_threads: Any, has_batch: bool) -> Array:
     """Run a described problem on batched x."""
     conv, pads, layout = problem
     total = arg.SUMS[w.x_dtype]
@@ -216,24 +216,30 @@ def conv1d(
     x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
     groups: int = 1, *, padding_mode: str = "zeros", layout: str = "channels_first", activation: str | None = None,
     algorithm: str = "auto", out: Array | None = None, num_threads: int | None = None,
-) -> Array:  # fmt: skip  # noqa: D103
-    return _conv(1, x, weight, bias, stride, padding, dilation, groups, padding_mode, layout, activation, algorithm, out, num_threads)
+) -> Array:  # fmt: skip
+    return _conv(
+        1, x, weight, bias, stride, padding, dilation, groups, padding_mode, layout, activation, algorithm, out, num_threads
+    )
 
 
 def conv2d(
     x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
     groups: int = 1, *, padding_mode: str = "zeros", layout: str = "channels_first", activation: str | None = None,
     algorithm: str = "auto", out: Array | None = None, num_threads: int | None = None,
-) -> Array:  # fmt: skip  # noqa: D103
-    return _conv(2, x, weight, bias, stride, padding, dilation, groups, padding_mode, layout, activation, algorithm, out, num_threads)
+) -> Array:  # fmt: skip
+    return _conv(
+        2, x, weight, bias, stride, padding, dilation, groups, padding_mode, layout, activation, algorithm, out, num_threads
+    )
 
 
 def conv3d(
     x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
     groups: int = 1, *, padding_mode: str = "zeros", layout: str = "channels_first", activation: str | None = None,
     algorithm: str = "auto", out: Array | None = None, num_threads: int | None = None,
-) -> Array:  # fmt: skip  # noqa: D103
-    return _conv(3, x, weight, bias, stride, padding, dilation, groups, padding_mode, layout, activation, algorithm, out, num_threads)
+) -> Array:  # fmt: skip
+    return _conv(
+        3, x, weight, bias, stride, padding, dilation, groups, padding_mode, layout, activation, algorithm, out, num_threads
+    )
 
 
 conv1d.__doc__ = _DOC.format(

@@ -91,9 +91,7 @@ class Case:
 
     """
 
-    def __init__(
-        self, layer: Layer, variant: Variant, inputs: tuple[Array, ...] | None = None
-    ) -> None:
+    def __init__(self, layer: Layer, variant: Variant, inputs: tuple[Array, ...] | None = None) -> None:
         if layer.op not in OPS:
             raise NotImplementedError(f"op must be one of {OPS}, got {layer.op!r}")
         self.layer, self.variant = layer, variant
@@ -131,9 +129,7 @@ class Case:
         algorithm = variant.algorithm
         if algorithm == "auto":
             del options["algorithm"]
-            explained = convkit.explain(
-                f"conv{axes}d", x.shape, weight.shape, dtype=x.dtype, **options
-            )
+            explained = convkit.explain(f"conv{axes}d", x.shape, weight.shape, dtype=x.dtype, **options)
             algorithm = explained.algorithm
         return getattr(convkit, f"conv{axes}d"), (x, weight), options, algorithm
 
@@ -184,8 +180,7 @@ class Case:
             same = np.array_equal(found, wanted)
         if not same:
             raise AssertionError(
-                f"{self.layer.name} differs from convkit.reference in channel {channel}: "
-                f"{self.layer!r}, {self.variant!r}"
+                f"{self.layer.name} differs from convkit.reference in channel {channel}: {self.layer!r}, {self.variant!r}"
             )
 
     def calibrate(self) -> None:
@@ -202,9 +197,7 @@ class Case:
         with convkit.use_isa(self.variant.isa):
             if self.repeats > 1:
                 self.call()
-            self.times.append(
-                min(_seconds_per_call(self.call, self.number) for _ in range(self.repeats))
-            )
+            self.times.append(min(_seconds_per_call(self.call, self.number) for _ in range(self.repeats)))
 
 
 def _seconds_per_call(call: Callable[[], Any], number: int) -> float:
@@ -235,9 +228,7 @@ def _corner(layer: Layer, x: Array) -> tuple[Array, list[tuple[int, int]], tuple
     return x[(slice(None), slice(None), *cuts)], pads, tuple(corner)
 
 
-def _reference(
-    layer: Layer, x: Array, weights: Sequence[Array], pads: list[tuple[int, int]], groups: int
-) -> Any:
+def _reference(layer: Layer, x: Array, weights: Sequence[Array], pads: list[tuple[int, int]], groups: int) -> Any:
     axes = len(layer.size)
     options: dict[str, Any] = {"stride": layer.stride, "padding": pads, "dilation": layer.dil}
     if layer.op == "conv":
@@ -367,9 +358,7 @@ def run(
                 peak=probes.fma(case.variant),
                 bandwidth=probes.bandwidth(case.variant),
                 oracle_seconds=slow.get((case.layer, case.variant.dtype, case.variant.layout)),
-                speedup=None
-                if case is first
-                else statistics.median(theirs / ours for theirs, ours in pairs),
+                speedup=None if case is first else statistics.median(theirs / ours for theirs, ours in pairs),
             )
         )
     return Report(convkit.show_config(mode="dict"), results, skipped)

@@ -176,7 +176,7 @@ def conv1d_plan(
     input_shape: Any, weight: ArrayLike, bias: ArrayLike | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
     groups: int = 1, *, padding_mode: str = "zeros", layout: str = "channels_first", activation: str | None = None,
     algorithm: str = "auto", dtype: DTypeLike | None = None,
-) -> ConvPlan:  # fmt: skip  # noqa: D103
+) -> ConvPlan:  # fmt: skip
     return ConvPlan(1, input_shape, weight, bias, dtype, stride=stride, padding=padding, dilation=dilation, groups=groups,
                     padding_mode=padding_mode, layout=layout, activation=activation, algorithm=algorithm)  # fmt: skip
 
@@ -185,7 +185,7 @@ def conv2d_plan(
     input_shape: Any, weight: ArrayLike, bias: ArrayLike | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
     groups: int = 1, *, padding_mode: str = "zeros", layout: str = "channels_first", activation: str | None = None,
     algorithm: str = "auto", dtype: DTypeLike | None = None,
-) -> ConvPlan:  # fmt: skip  # noqa: D103
+) -> ConvPlan:  # fmt: skip
     return ConvPlan(2, input_shape, weight, bias, dtype, stride=stride, padding=padding, dilation=dilation, groups=groups,
                     padding_mode=padding_mode, layout=layout, activation=activation, algorithm=algorithm)  # fmt: skip
 
@@ -194,7 +194,7 @@ def conv3d_plan(
     input_shape: Any, weight: ArrayLike, bias: ArrayLike | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
     groups: int = 1, *, padding_mode: str = "zeros", layout: str = "channels_first", activation: str | None = None,
     algorithm: str = "auto", dtype: DTypeLike | None = None,
-) -> ConvPlan:  # fmt: skip  # noqa: D103
+) -> ConvPlan:  # fmt: skip
     return ConvPlan(3, input_shape, weight, bias, dtype, stride=stride, padding=padding, dilation=dilation, groups=groups,
                     padding_mode=padding_mode, layout=layout, activation=activation, algorithm=algorithm)  # fmt: skip
 

@@ -116,10 +116,7 @@ def _padding(
     if isinstance(padding, str):
         if padding not in names or (padding == "causal" and axes != 1):
             raise ValueError(f"padding must be numbers or one of {names} here, got {padding!r}")
-        return [
-            _named_padding(padding, *axis)
-            for axis in zip(lengths, kernel, stride, dilation, strict=True)
-        ]
+        return [_named_padding(padding, *axis) for axis in zip(lengths, kernel, stride, dilation, strict=True)]
     if _is_sequence(padding) and len(padding) > 0 and all(map(_is_sequence, padding)):
         if len(padding) != axes or any(len(pair) != 2 for pair in padding):
             raise ValueError(f"padding must have one pair for each of {axes} axes, got {padding!r}")
@@ -130,9 +127,7 @@ def _padding(
     return [(width, width) for width in _ints(padding, axes, "padding", 0)]
 
 
-def _named_padding(
-    name: str, length: int, kernel: int, stride: int, dilation: int
-) -> tuple[int, int]:
+def _named_padding(name: str, length: int, kernel: int, stride: int, dilation: int) -> tuple[int, int]:
     reach = dilation * (kernel - 1)
     if name == "valid":
         return 0, 0
@@ -152,10 +147,7 @@ def _array(value: Any, name: str) -> Array:
         raise TypeError(f"{name} must not be a masked array, got {type(value).__name__}")
     array = np.asarray(value)
     if array.dtype.kind not in "biu" and array.dtype.str[1:] not in ("f4", "f8"):
-        raise TypeError(
-            f"{name} must be float32, float64, integer or bool (convert it with astype), "
-            f"got {array.dtype}"
-        )
+        raise TypeError(f"{name} must be float32, float64, integer or bool (convert it with astype), got {array.dtype}")
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
@@ -216,27 +208,19 @@ def _join(y: Array, batched: bool, layout: str) -> Array:
     return np.ascontiguousarray(y if batched else y[0])
 
 
-def _conv_lengths(
-    lengths: Shape, kernel: Shape, stride: Shape, dilation: Shape, pads: Pairs
-) -> Shape:
+def _conv_lengths(lengths: Shape, kernel: Shape, stride: Shape, dilation: Shape, pads: Pairs) -> Shape:
     out = tuple(
         (length + before + after - d * (k - 1) - 1) // s + 1
-        for length, k, s, d, (before, after) in zip(
-            lengths, kernel, stride, dilation, pads, strict=True
-        )
+        for length, k, s, d, (before, after) in zip(lengths, kernel, stride, dilation, pads, strict=True)
     )
     return _positive(out, lengths, kernel)
 
 
-def _pool_lengths(
-    lengths: Shape, kernel: Shape, stride: Shape, dilation: Shape, pads: Pairs, ceil_mode: bool
-) -> Shape:
+def _pool_lengths(lengths: Shape, kernel: Shape, stride: Shape, dilation: Shape, pads: Pairs, ceil_mode: bool) -> Shape:
     if not ceil_mode:
         return _conv_lengths(lengths, kernel, stride, dilation, pads)
     out = []
-    for length, k, s, d, (before, after) in zip(
-        lengths, kernel, stride, dilation, pads, strict=True
-    ):
+    for length, k, s, d, (before, after) in zip(lengths, kernel, stride, dilation, pads, strict=True):
         windows = -(-(length + before + after - d * (k - 1) - 1) // s) + 1
         starting_before_the_end = -(-(length + before) // s)
         out.append(min(windows, starting_before_the_end))
@@ -245,21 +229,15 @@ def _pool_lengths(
 
 def _positive(out: Shape, lengths: Shape, kernel: Shape) -> Shape:
     if min(out) < 1:
-        raise ValueError(
-            f"the spatial output size must be positive, got {out} "
-            f"for input {lengths} and kernel {kernel}"
-        )
+        raise ValueError(f"the spatial output size must be positive, got {out} for input {lengths} and kernel {kernel}")
     return out
 
 
-def _taps(
-    padded: Array, kernel: Shape, stride: Shape, dilation: Shape, out: Shape
-) -> Iterator[tuple[Shape, Array]]:
+def _taps(padded: Array, kernel: Shape, stride: Shape, dilation: Shape, out: Shape) -> Iterator[tuple[Shape, Array]]:
     """For each tap, in row-major order: the view of what it sees at every output position."""
     for tap in np.ndindex(*kernel):
         seen: Any = tuple(
-            slice(t * d, t * d + (o - 1) * s + 1, s)
-            for t, d, s, o in zip(tap, dilation, stride, out, strict=True)
+            slice(t * d, t * d + (o - 1) * s + 1, s) for t, d, s, o in zip(tap, dilation, stride, out, strict=True)
         )
         yield tap, padded[(..., *seen)]
 
@@ -283,10 +261,7 @@ def _conv_problem(
     if min(weight_shape) < 1:
         raise ValueError(f"weight must not have an empty axis, got shape {weight_shape}")
     if channels != weight_shape[1] * groups:
-        raise ValueError(
-            f"x must have weight.shape[1] * groups = {weight_shape[1] * groups} channels, "
-            f"got {channels}"
-        )
+        raise ValueError(f"x must have weight.shape[1] * groups = {weight_shape[1] * groups} channels, got {channels}")
     if weight_shape[0] % groups:
         raise ValueError(f"groups must divide weight.shape[0] = {weight_shape[0]}, got {groups}")
     stride, dilation = _ints(stride, axes, "stride"), _ints(dilation, axes, "dilation")
@@ -340,9 +315,7 @@ def _conv(
     summed, result = _sum_dtypes(np.result_type(x.dtype, weight.dtype))
     if weight.ndim != axes + 2:
         raise ValueError(f"weight must have {axes + 2} axes, got shape {weight.shape}")
-    stride, dilation, pads, groups, out = _conv_problem(
-        x.shape, weight.shape, stride, padding, dilation, groups, layout
-    )
+    stride, dilation, pads, groups, out = _conv_problem(x.shape, weight.shape, stride, padding, dilation, groups, layout)
     x, batched = _split(x, axes, layout)
     batch, (oc, group_ic, *kernel) = len(x), weight.shape
     group_oc, positions = oc // groups, math.prod(out)
@@ -382,9 +355,7 @@ def conv1d(
     >>> conv1d([[1, 2, 3, 4]], [[[1, 10]]], padding="causal")
     array([[10, 21, 32, 43]])
     """
-    return _conv(
-        1, x, weight, bias, stride, padding, dilation, groups, padding_mode, layout, activation
-    )
+    return _conv(1, x, weight, bias, stride, padding, dilation, groups, padding_mode, layout, activation)
 
 
 def conv2d(
@@ -444,9 +415,7 @@ def conv2d(
     array([[[19, 25],
             [37, 43]]])
     """
-    return _conv(
-        2, x, weight, bias, stride, padding, dilation, groups, padding_mode, layout, activation
-    )
+    return _conv(2, x, weight, bias, stride, padding, dilation, groups, padding_mode, layout, activation)
 
 
 def conv3d(
@@ -473,9 +442,7 @@ def conv3d(
     <BLANKLINE>
             [[8.]]]])
     """
-    return _conv(
-        3, x, weight, bias, stride, padding, dilation, groups, padding_mode, layout, activation
-    )
+    return _conv(3, x, weight, bias, stride, padding, dilation, groups, padding_mode, layout, activation)
 
 
 # Pooling with a kernel
@@ -504,10 +471,7 @@ class _Windows(NamedTuple):
     def elements_and_padding(self) -> Array:
         """Where the frame holds input or padding that was asked for."""
         declared = np.pad(np.ones(self.x.shape[2:], bool), self.declared, constant_values=True)
-        sticking_out = [
-            (0, whole - after)
-            for (_, whole), (_, after) in zip(self.frame, self.declared, strict=True)
-        ]
+        sticking_out = [(0, whole - after) for (_, whole), (_, after) in zip(self.frame, self.declared, strict=True)]
         return np.pad(declared, sticking_out)
 
     def counts(self, plane: Array) -> Array:
@@ -540,9 +504,7 @@ def _windows(
     out = _pool_lengths(lengths, kernel, stride, dilation, pads, ceil_mode)
     frame = [
         (before, max(after, (o - 1) * s + d * (k - 1) + 1 - length - before))
-        for length, k, s, d, o, (before, after) in zip(
-            lengths, kernel, stride, dilation, out, pads, strict=True
-        )
+        for length, k, s, d, o, (before, after) in zip(lengths, kernel, stride, dilation, out, pads, strict=True)
     ]
     return _Windows(x, batched, kernel, stride, dilation, out, pads, frame)
 
@@ -570,9 +532,7 @@ def _max_pool(windows: _Windows, layout: str) -> tuple[Array, NDArray[np.int64]]
     return _join(best, windows.batched, layout), _join(index, windows.batched, layout)
 
 
-def _avg_pool(
-    windows: _Windows, layout: str, count_include_pad: bool, divisor_override: Any
-) -> Array:
+def _avg_pool(windows: _Windows, layout: str, count_include_pad: bool, divisor_override: Any) -> Array:
     x = windows.x
     plane = windows.elements_and_padding() if count_include_pad else windows.elements()
     divisor = windows.counts(plane).astype(np.float64)
@@ -901,25 +861,19 @@ def _adaptive_lengths(lengths: Shape, output_size: Any) -> Shape:
         raise ValueError(f"output_size must have {axes} entries, got {output_size!r}")
     if min(lengths) < 1:
         raise ValueError(f"x must not have an empty spatial axis, got {lengths}")
-    return tuple(
-        length if size is None else _int(size, "output_size", 1)
-        for size, length in zip(given, lengths, strict=True)
-    )
+    return tuple(length if size is None else _int(size, "output_size", 1) for size, length in zip(given, lengths, strict=True))
 
 
 def _regions(lengths: Shape, out: Shape) -> Iterator[tuple[Any, Any]]:
     """For each output position: the index of all its values, and that of what it sees."""
     for place in np.ndindex(*out):
         region = tuple(
-            slice(i * length // o, -(-(i + 1) * length // o))
-            for i, length, o in zip(place, lengths, out, strict=True)
+            slice(i * length // o, -(-(i + 1) * length // o)) for i, length, o in zip(place, lengths, out, strict=True)
         )
         yield (..., *place), (..., *region)
 
 
-def _adaptive_max_pool(
-    axes: int, x: Any, output_size: Any, layout: str
-) -> tuple[Array, NDArray[np.int64]]:
+def _adaptive_max_pool(axes: int, x: Any, output_size: Any, layout: str) -> tuple[Array, NDArray[np.int64]]:
     x, batched = _split(_array(x, "x"), axes, layout)
     spatial = x.shape[2:]
     out = _adaptive_lengths(spatial, output_size)
@@ -1026,9 +980,7 @@ def adaptive_max_pool3d(
     return (values, indices) if return_indices else values
 
 
-def adaptive_avg_pool1d(
-    x: ArrayLike, output_size: Sizes, *, layout: str = "channels_first"
-) -> Array:
+def adaptive_avg_pool1d(x: ArrayLike, output_size: Sizes, *, layout: str = "channels_first") -> Array:
     """Average of each of `output_size` regions of one axis; see `adaptive_avg_pool2d`.
 
     Examples
@@ -1039,9 +991,7 @@ def adaptive_avg_pool1d(
     return _adaptive_avg_pool(1, x, output_size, layout)
 
 
-def adaptive_avg_pool2d(
-    x: ArrayLike, output_size: Sizes, *, layout: str = "channels_first"
-) -> Array:
+def adaptive_avg_pool2d(x: ArrayLike, output_size: Sizes, *, layout: str = "channels_first") -> Array:
     """Average of each of `output_size` regions of two axes.
 
     Parameters
@@ -1069,9 +1019,7 @@ def adaptive_avg_pool2d(
     return _adaptive_avg_pool(2, x, output_size, layout)
 
 
-def adaptive_avg_pool3d(
-    x: ArrayLike, output_size: Sizes, *, layout: str = "channels_first"
-) -> Array:
+def adaptive_avg_pool3d(x: ArrayLike, output_size: Sizes, *, layout: str = "channels_first") -> Array:
     """Average of each of `output_size` regions of three axes; see `adaptive_avg_pool2d`.
 
     Examples
@@ -1152,9 +1100,7 @@ def global_avg_pool(x: ArrayLike, *, layout: str = "channels_first") -> Array:
 # Unpooling
 
 
-def _unpooled_lengths(
-    shape: Shape, kernel: Shape, stride: Shape, padding: Any, output_size: Any, layout: str
-) -> Shape:
+def _unpooled_lengths(shape: Shape, kernel: Shape, stride: Shape, padding: Any, output_size: Any, layout: str) -> Shape:
     axes = len(kernel)
     batch, channels, lengths = _split_shape(shape, axes, layout)
     pads = _padding(padding, lengths, kernel, stride, (1,) * axes, _POOL_NAMES)
@@ -1204,9 +1150,7 @@ def _max_unpool(
     places = indices.reshape(batch, channels, positions).astype(np.int64)
     y = np.zeros((batch, channels, plane), x.dtype)
     for position in range(positions):
-        np.put_along_axis(
-            y, places[:, :, position, np.newaxis], values[:, :, position, np.newaxis], axis=2
-        )
+        np.put_along_axis(y, places[:, :, position, np.newaxis], values[:, :, position, np.newaxis], axis=2)
     return _join(y.reshape(batch, channels, *out), batched, layout)
 
 
@@ -1465,9 +1409,7 @@ def conv_output_shape(
     if axes not in (1, 2, 3):
         raise ValueError(f"weight_shape must have 3, 4 or 5 entries, got {weight_shape}")
     if transposed:
-        return _transposed_shape(
-            input_shape, weight_shape, stride, padding, dilation, groups, layout, output_padding
-        )
+        return _transposed_shape(input_shape, weight_shape, stride, padding, dilation, groups, layout, output_padding)
     if any(_ints(output_padding, axes, "output_padding", 0)):
         raise ValueError(f"output_padding must be 0 unless transposed, got {output_padding!r}")
     *_, out = _conv_problem(input_shape, weight_shape, stride, padding, dilation, groups, layout)
@@ -1498,14 +1440,10 @@ def _transposed_shape(
     pads = _padding(padding, lengths, kernel, stride, dilation, ())
     extra = _ints(output_padding, axes, "output_padding", 0)
     if any(e >= max(s, d) for e, s, d in zip(extra, stride, dilation, strict=True)):
-        raise ValueError(
-            f"output_padding must be less than stride or dilation, got {output_padding!r}"
-        )
+        raise ValueError(f"output_padding must be less than stride or dilation, got {output_padding!r}")
     out = tuple(
         (length - 1) * s - before - after + d * (k - 1) + 1 + e
-        for length, k, s, d, e, (before, after) in zip(
-            lengths, kernel, stride, dilation, extra, pads, strict=True
-        )
+        for length, k, s, d, e, (before, after) in zip(lengths, kernel, stride, dilation, extra, pads, strict=True)
     )
     return _join_shape(batch, weight_shape[1] * groups, _positive(out, lengths, kernel), layout)
 

@@ -37,9 +37,7 @@ def _machine_threads() -> int:
     return min(cpus, _cgroup_limit() or cpus, 1024)
 
 
-_process_threads: int = (
-    _from_environment("CONVKIT_NUM_THREADS") or _from_environment("OMP_NUM_THREADS") or _machine_threads()
-)
+_process_threads: int = _from_environment("CONVKIT_NUM_THREADS") or _from_environment("OMP_NUM_THREADS") or _machine_threads()
 _context_threads: ContextVar[int | None] = ContextVar("convkit_threads", default=None)
 
 

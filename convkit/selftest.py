@@ -131,8 +131,7 @@ class SelfTest:
             "declined": self.declined,
             "seconds": self.seconds,
             "failures": [
-                {"check": failure.check, "message": failure.message, "repro": failure.repro}
-                for failure in self.failures
+                {"check": failure.check, "message": failure.message, "repro": failure.repro} for failure in self.failures
             ],
         }
 

@@ -55,9 +55,7 @@ def picture(axes, image: np.ndarray, text: str, note: str = "", **options) -> No
 def draw_grid(axes, values: np.ndarray, left: float, top: float, colours: np.ndarray) -> None:
     """Draw a small matrix of numbers as coloured unit squares."""
     for (i, j), value in np.ndenumerate(values):
-        axes.add_patch(
-            Rectangle((left + j, top + i), 1, 1, facecolor=colours[i, j], edgecolor="white", lw=2)
-        )
+        axes.add_patch(Rectangle((left + j, top + i), 1, 1, facecolor=colours[i, j], edgecolor="white", lw=2))
         axes.text(left + j + 0.5, top + i + 0.52, f"{value:.0f}", ha="center", va="center",
                   fontsize=10)  # fmt: skip
 
@@ -182,9 +180,7 @@ def draw_motion(panels, motion: dict[str, np.ndarray]) -> None:
         panels[0].annotate("", (end, y), (start, y), arrowprops=arrow)
     picture(panels[1], edges, "2-D kernel: edges", cmap="magma", vmax=np.percentile(edges, 99.5))
     picture(panels[2], moving, "3-D kernel: motion", cmap=MOTION, vmin=-limit, vmax=limit)
-    for velocity, y, colour in zip(
-        motion["velocity"], (66, 97, 128), ("#ff8c1a", "#8a96a3", "#35a7ff"), strict=True
-    ):
+    for velocity, y, colour in zip(motion["velocity"], (66, 97, 128), ("#ff8c1a", "#8a96a3", "#35a7ff"), strict=True):
         text = f"{velocity:+.1f} pixel a frame".replace("-", "−") if velocity else "at rest"
         panels[2].text(110, y, text, color=colour, ha="center", va="center", fontsize=8)
 

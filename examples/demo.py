@@ -199,9 +199,7 @@ def motion(table: list[Row]) -> dict[str, np.ndarray]:
     keep_size = {"padding": "same", "padding_mode": "edge"}
     film = moving_coins()
     x_slope_2d = np.outer(SMOOTH, SLOPE)[None, None]
-    edges = both(
-        table, "2-D edges of five frames", "conv2d", film[:, None], x_slope_2d, **keep_size
-    )
+    edges = both(table, "2-D edges of five frames", "conv2d", film[:, None], x_slope_2d, **keep_size)
 
     along_x = np.einsum("t,y,x->tyx", SMOOTH, SMOOTH, SLOPE)
     along_t = np.einsum("t,y,x->tyx", SLOPE, SMOOTH, SMOOTH)
@@ -276,8 +274,7 @@ def lenet5(table: list[Row]) -> dict[str, np.ndarray]:
     heading(7, "The layers of LeNet-5 (edge and random weights, untrained: it is about the shapes)")
     rng = np.random.default_rng(5)
     c3, c5 = (
-        rng.normal(0, 1 / np.sqrt(np.prod(shape[1:])), shape).astype(np.float32)
-        for shape in ((16, 6, 5, 5), (120, 16, 5, 5))
+        rng.normal(0, 1 / np.sqrt(np.prod(shape[1:])), shape).astype(np.float32) for shape in ((16, 6, 5, 5), (120, 16, 5, 5))
     )
     layers = (
         ("C1", "conv2d", oriented_edges(6, 5)),
@@ -328,9 +325,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("convkit-demo.png"), help="the figure")
     out = parser.parse_args().out
 
-    print(
-        f"convkit {convkit.__version__}, {convkit.isas()[0]}, {convkit.get_num_threads()} threads"
-    )
+    print(f"convkit {convkit.__version__}, {convkit.isas()[0]}, {convkit.get_num_threads()} threads")
     photo = np.ascontiguousarray(data.astronaut().transpose(2, 0, 1), dtype=np.float32)
     table: list[Row] = []
     results = {

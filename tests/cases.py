@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 import convkit
@@ -431,9 +432,7 @@ def run(case: Case, x: Array, weight: Array, bias: Array | None, out: Array | No
         if case.via == "plan":
             make = getattr(convkit, name + "_plan")
             shape, dtype = x.shape, x.dtype.newbyteorder("=")
-            plan = make(
-                shape, weight, bias, **case.arguments, algorithm=case.algorithm, dtype=dtype
-            )
+            plan = make(shape, weight, bias, **case.arguments, algorithm=case.algorithm, dtype=dtype)
             return plan(x, out=out, num_threads=threads)  # type: ignore[no-any-return]
         return functional(case, convkit)(
             x,
@@ -461,8 +460,7 @@ def assert_same(actual: Any, expected: Array) -> None:
         wrong = np.argwhere(~same)
         at = tuple(wrong[0].tolist())
         raise AssertionError(
-            f"{len(wrong)} of {same.size} elements differ, first at {at}: "
-            f"got {actual[at]!r}, expected {expected[at]!r}"
+            f"{len(wrong)} of {same.size} elements differ, first at {at}: got {actual[at]!r}, expected {expected[at]!r}"
         )
 
 
@@ -504,6 +502,17 @@ def verify(case: Case, data: Data | None = None) -> bool:
     return True
 
 
+@contextmanager
+def skips_declined(algorithm: str) -> Iterator[None]:
+    """Skip the test where an algorithm asked for by name does not serve the problem."""
+    try:
+        yield
+    except NotImplementedError as error:
+        if algorithm == "auto":
+            raise
+        pytest.skip(str(error))
+
+
 def replay(case_id: str) -> None:
     """Run the case of that id again."""
     case = Case.from_id(case_id)
@@ -518,9 +527,7 @@ def lattice_1d(channels: Sequence[tuple[int, int, int]] = ((1, 1, 1),)) -> Itera
         yield Problem(1 + number % 2, ic, (length,), oc, (k,), (s,), (d,), (pad,), g)
 
 
-def covering_array(
-    factors: Mapping[str, Sequence[Any]], strength: int, seed: int = 0
-) -> list[dict[str, Any]]:
+def covering_array(factors: Mapping[str, Sequence[Any]], strength: int, seed: int = 0) -> list[dict[str, Any]]:
     """Return rows in which every combination of levels of any `strength` factors occurs.
 
     Greedy: a row starts from a combination that is still missing; the other factors follow in
@@ -540,10 +547,7 @@ def covering_array(
         for f in rng.permutation(rest).tolist():
             known = sorted(row.items())
             others = list(itertools.combinations(known, strength - 1))
-            gains = [
-                sum(tuple(sorted((*other, (f, level)))) in missing for other in others)
-                for level in range(counts[f])
-            ]
+            gains = [sum(tuple(sorted((*other, (f, level)))) in missing for other in others) for level in range(counts[f])]
             best = [level for level, gain in enumerate(gains) if gain == max(gains)]
             row[f] = int(rng.choice(best))
         for group in itertools.combinations(sorted(row.items()), strength):
@@ -558,9 +562,7 @@ def grown(p: Problem) -> Problem:
     return replace(p, size=tuple(max(1, i, e - sum(pad)) for i, e, pad in axes))
 
 
-def random_problem(
-    rng: np.random.Generator, ndim: int = 0, *, plain: bool = False, max_size: int = 12
-) -> Problem:
+def random_problem(rng: np.random.Generator, ndim: int = 0, *, plain: bool = False, max_size: int = 12) -> Problem:
     """Return a small valid problem; `plain`: without stride, dilation, pads and groups."""
     ndim = ndim or int(rng.integers(1, 4))
 

@@ -31,9 +31,7 @@ def named_pair(name: str, length: int, kernel: int, stride: int, dilation: int) 
     return (small, large) if name == "same" else (large, small)
 
 
-def output_length(
-    length: int, kernel: int, stride: int, pair: Pair, dilation: int, ceil_mode: bool
-) -> int:
+def output_length(length: int, kernel: int, stride: int, pair: Pair, dilation: int, ceil_mode: bool) -> int:
     """Return the number of windows on one axis; zero or less means that there is no output."""
     room = length + sum(pair) - dilation * (kernel - 1) - 1
     count = (-(-room // stride) if ceil_mode else room // stride) + 1
@@ -43,19 +41,12 @@ def output_length(
 
 
 @cache
-def has_empty_window(
-    length: int, kernel: int, stride: int, pair: Pair, dilation: int, count: int
-) -> bool:
+def has_empty_window(length: int, kernel: int, stride: int, pair: Pair, dilation: int, count: int) -> bool:
     """Return whether one of `count` windows of an axis meets no element of the input."""
-    return any(
-        not any(0 <= o * stride - pair[0] + tap * dilation < length for tap in range(kernel))
-        for o in range(count)
-    )
+    return any(not any(0 <= o * stride - pair[0] + tap * dilation < length for tap in range(kernel)) for o in range(count))
 
 
-def make_array(
-    shape: Sequence[int], dtype: Any, seed: int, low: int = -9, high: int = 9
-) -> np.ndarray:
+def make_array(shape: Sequence[int], dtype: Any, seed: int, low: int = -9, high: int = 9) -> np.ndarray:
     """Return an array of small integers: sums of them are exact in every dtype, ties are frequent."""
     dtype = np.dtype(dtype)
     rng = np.random.default_rng(seed)
@@ -179,9 +170,7 @@ WHOLE_FACTORS: dict[str, Sequence[Any]] = {
 }
 
 
-def covering_problems(
-    ndim: int, seed: int, extra: Mapping[str, Sequence[Any]]
-) -> Iterator[tuple[PoolProblem, dict[str, Any]]]:
+def covering_problems(ndim: int, seed: int, extra: Mapping[str, Sequence[Any]]) -> Iterator[tuple[PoolProblem, dict[str, Any]]]:
     """Yield (problem, levels of `extra`) from one covering array over all parameters."""
     factors = dict(WHOLE_FACTORS)
     for axis in range(ndim):
@@ -223,8 +212,7 @@ def assert_same(actual: Any, expected: Any, repro: str) -> None:
     if len(wrong):
         at = tuple(int(i) for i in wrong[0])
         raise AssertionError(
-            f"{repro}: {len(wrong)} of {actual.size} differ, first at {at}: "
-            f"{actual[at]!r}, not {expected[at]!r}"
+            f"{repro}: {len(wrong)} of {actual.size} differ, first at {at}: {actual[at]!r}, not {expected[at]!r}"
         )
 
 

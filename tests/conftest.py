@@ -23,17 +23,12 @@ settings.register_profile(
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
-settings.register_profile(
-    "deep", settings.get_profile("ci"), max_examples=20_000, derandomize=False
-)
+settings.register_profile("deep", settings.get_profile("ci"), max_examples=20_000, derandomize=False)
 settings.load_profile("ci")
 
 
 def pytest_report_header() -> str:
-    return (
-        f"convkit: isas {', '.join(convkit.isas())}; algorithms {', '.join(convkit.algorithms())}; "
-        f"CONVKIT_TEST_SEED={SEED}"
-    )
+    return f"convkit: isas {', '.join(convkit.isas())}; algorithms {', '.join(convkit.algorithms())}; CONVKIT_TEST_SEED={SEED}"
 
 
 @pytest.fixture(scope="session")

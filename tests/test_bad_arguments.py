@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import convkit
 import numpy as np
 import pytest
 from cases_pool import make_array
+
+import convkit
 
 Errors = type[Exception] | tuple[type[Exception], ...]
 
@@ -490,9 +491,7 @@ def shape_function_rows() -> Iterator[Row]:
             yield row(function, "input_shape", bad, TypeError, ".+")
     function = "conv_output_shape"
     for value in ((), (6,), (6, 4), (6, 4, 3, 3, 3, 3), (6, 4, 0, 3), (0, 4, 3, 3), (6, 3, 3, 3)):
-        yield Row(
-            function, {"weight_shape": value}, ValueError, r"\b(weight|weight_shape|x)\b", ".+"
-        )
+        yield Row(function, {"weight_shape": value}, ValueError, r"\b(weight|weight_shape|x)\b", ".+")
     for bad in ((6.0, 4, 3, 3), "abcd", None, 3):
         yield row(function, "weight_shape", bad, TypeError, ".+")
     for value in (0, -1, 3, 5, 2**63):

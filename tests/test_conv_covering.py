@@ -116,9 +116,7 @@ def to_case(row: dict[str, Any], axes: str, seed: int) -> Case:
     row = dict(row)
     n = row.pop("n")
     ic, oc, g = row.pop("channels")
-    size, kernel, stride, dilation, pads = (
-        tuple(row.pop(letter + a) for a in axes) for letter in "iksdp"
-    )
+    size, kernel, stride, dilation, pads = (tuple(row.pop(letter + a) for a in axes) for letter in "iksdp")
     p = grown(Problem(abs(n), ic, size, oc, kernel, stride, dilation, pads, g))
     dtype, _, weight_dtype = row.pop("dtype").partition(" ")
     if weight_dtype:

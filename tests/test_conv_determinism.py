@@ -170,9 +170,7 @@ def test_repeated_calls_and_plans(algorithms: tuple[str, ...], isa: str) -> None
         case = Case(p, algorithm=algorithm, isa=isa)
         x, weight, bias = gaussian(case)
         try:
-            once, planned = (
-                run(replace(case, via=v), x, weight, bias) for v in ("function", "plan")
-            )
+            once, planned = (run(replace(case, via=v), x, weight, bias) for v in ("function", "plan"))
         except NotImplementedError:
             continue
         make = getattr(convkit, f"conv{p.ndim}d_plan")

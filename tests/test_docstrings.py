@@ -8,8 +8,9 @@ import re
 from types import ModuleType
 from typing import Any
 
-import convkit
 import pytest
+
+import convkit
 
 AXES = ("1d", "2d", "3d")
 DUE = {
@@ -43,11 +44,7 @@ def test_all_names() -> None:
     assert set(names) <= DUE | MAY, f"unexpected: {sorted(set(names) - DUE - MAY)}"
     assert not NOT_YET & (set(names) | set(vars(convkit)))
     assert all(hasattr(convkit, name) for name in names)
-    public = {
-        name
-        for name, value in vars(convkit).items()
-        if not name.startswith("_") and not inspect.ismodule(value)
-    }
+    public = {name for name, value in vars(convkit).items() if not name.startswith("_") and not inspect.ismodule(value)}
     assert public <= set(names), f"public but not in __all__: {sorted(public - set(names))}"
 
 
@@ -73,14 +70,10 @@ def test_reference_has_the_same_names_and_signatures() -> None:
 
 
 SIGNATURES = {
-    "conv2d": "x weight bias stride padding dilation groups * padding_mode layout activation "
-    "algorithm out num_threads",
-    "max_pool2d": "x kernel_size stride padding dilation ceil_mode return_indices * layout out "
-    "num_threads",
-    "avg_pool2d": "x kernel_size stride padding ceil_mode count_include_pad divisor_override * "
-    "dilation layout out num_threads",
-    "lp_pool2d": "x norm_type kernel_size stride ceil_mode * padding dilation layout out "
-    "num_threads",
+    "conv2d": "x weight bias stride padding dilation groups * padding_mode layout activation algorithm out num_threads",
+    "max_pool2d": "x kernel_size stride padding dilation ceil_mode return_indices * layout out num_threads",
+    "avg_pool2d": "x kernel_size stride padding ceil_mode count_include_pad divisor_override * dilation layout out num_threads",
+    "lp_pool2d": "x norm_type kernel_size stride ceil_mode * padding dilation layout out num_threads",
     "adaptive_max_pool2d": "x output_size return_indices * layout out num_threads",
     "adaptive_avg_pool2d": "x output_size * layout out num_threads",
     "max_unpool2d": "x indices kernel_size stride padding output_size * layout out num_threads",
@@ -88,11 +81,9 @@ SIGNATURES = {
     "global_avg_pool": "x * layout",
     "im2col": "x kernel_size stride padding dilation",
     "col2im": "cols output_size kernel_size stride padding dilation",
-    "conv_output_shape": "input_shape weight_shape stride padding dilation groups * layout "
-    "transposed output_padding",
+    "conv_output_shape": "input_shape weight_shape stride padding dilation groups * layout transposed output_padding",
     "pool_output_shape": "input_shape kernel_size stride padding dilation ceil_mode * layout",
-    "explain": "op x_shape weight_shape stride padding dilation groups * layout dtype num_threads "
-    "plan",
+    "explain": "op x_shape weight_shape stride padding dilation groups * layout dtype num_threads plan",
     "show_config": "mode",
 }
 
@@ -121,9 +112,7 @@ def test_plan_signatures(n: str) -> None:
     words = in_words(getattr(convkit, f"conv{n}_plan")).split()
     start = ["input_shape", "weight", "bias", "stride", "padding", "dilation", "groups", "*"]
     assert words[: len(start)] == start
-    assert sorted(words[len(start) :]) == sorted(
-        ["padding_mode", "layout", "activation", "algorithm", "dtype"]
-    )
+    assert sorted(words[len(start) :]) == sorted(["padding_mode", "layout", "activation", "algorithm", "dtype"])
 
 
 # ---------------------------------------------------------------------------------- docstrings
@@ -148,17 +137,11 @@ def sections(text: str) -> dict[str, str]:
 def documented(section: str) -> list[str]:
     """Return the parameter names of a section: its unindented lines."""
     heads = [line for line in section.splitlines() if line and not line.startswith(" ")]
-    return [
-        name.strip().lstrip("*") for head in heads for name in head.partition(" :")[0].split(",")
-    ]
+    return [name.strip().lstrip("*") for head in heads for name in head.partition(" :")[0].split(",")]
 
 
 def documented_names() -> list[str]:
-    return [
-        name
-        for name in convkit.__all__
-        if not name.startswith("__") and not inspect.ismodule(getattr(convkit, name))
-    ]
+    return [name for name in convkit.__all__ if not name.startswith("__") and not inspect.ismodule(getattr(convkit, name))]
 
 
 @pytest.mark.parametrize("name", documented_names())

@@ -182,9 +182,7 @@ def test_tutorial_blocks() -> None:
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
     names: dict[str, object] = {}
     for line, block in blocks:
-        test = doctest.DocTestParser().get_doctest(
-            block, names, "docs/tutorial.md", str(TUTORIAL), line
-        )
+        test = doctest.DocTestParser().get_doctest(block, names, "docs/tutorial.md", str(TUTORIAL), line)
         runner.run(test, out=report.append, clear_globs=False)
         names.update(test.globs)
     assert runner.tries >= 60

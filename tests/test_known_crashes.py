@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-import convkit
 import numpy as np
 import pytest
 from cases_pool import assert_same
 from test_threads_processes import run_python
+
+import convkit
 
 
 def test_stride_zero() -> None:

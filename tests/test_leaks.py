@@ -9,9 +9,7 @@ import sys
 import pytest
 from test_threads_processes import run_python
 
-pytestmark = pytest.mark.skipif(
-    not sys.platform.startswith("linux"), reason="reads resident memory from /proc"
-)
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads resident memory from /proc")
 
 TOOLS = """
     import gc, os, resource, sys, threading

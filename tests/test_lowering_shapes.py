@@ -5,7 +5,6 @@ from dataclasses import replace
 from math import prod
 from typing import Any
 
-import convkit
 import numpy as np
 import pytest
 from cases import LAYOUTS, covering_array
@@ -18,9 +17,11 @@ from cases_pool import (
     make_array,
     output_length,
 )
-from convkit import reference
 from hypothesis import given
 from hypothesis import strategies as st
+
+import convkit
+from convkit import reference
 
 Pair = tuple[int, int]
 
@@ -41,9 +42,7 @@ def lowering_problems(ndim: int, count: int) -> list[PoolProblem]:
             axes(1, longest),
             axes(1, 5),
             axes(1, 4),
-            tuple(zip(axes(0, 4), axes(0, 4), strict=True))
-            if number % 4
-            else ("same", "same_lower", "valid")[number // 4 % 3],
+            tuple(zip(axes(0, 4), axes(0, 4), strict=True)) if number % 4 else ("same", "same_lower", "valid")[number // 4 % 3],
             axes(1, 4),
             batch=int(rng.integers(0, 4)) if number % 7 == 0 else int(rng.integers(1, 4)),
             channels=int(rng.integers(1, 8)),
@@ -257,10 +256,7 @@ def test_conv_output_shape_is_the_shape_of_the_result() -> None:
             "layout": row["layout"],
         }
         pads = [resolve(row["padding"], (n, row["k"], row["s"], row["d"])) for n in sizes]
-        lengths = [
-            output_length(n, row["k"], row["s"], p, row["d"], False)
-            for n, p in zip(sizes, pads, strict=True)
-        ]
+        lengths = [output_length(n, row["k"], row["s"], p, row["d"], False) for n, p in zip(sizes, pads, strict=True)]
         if min(lengths) < 1:
             with pytest.raises(ValueError, match="output"):
                 convkit.conv_output_shape(x_shape, weight_shape, **arguments)
@@ -309,15 +305,11 @@ def test_conv_output_shape_transposed() -> None:
         if extra < s:
             back = convkit.conv_output_shape(shape, (4, 3, k), s, ((before, after),), d)
             assert back == (2, 4, length), repro
-        last = convkit.conv_output_shape(
-            (length, 4), (4, 3, k), layout="channels_last", groups=2, **arguments
-        )
+        last = convkit.conv_output_shape((length, 4), (4, 3, k), layout="channels_last", groups=2, **arguments)
         assert last == (size, 6), repro
         checked += 1
     assert checked >= 200
-    shape = convkit.conv_output_shape(
-        (1, 8, 7, 7), (8, 4, 3, 3), 2, 1, transposed=True, output_padding=(1, 0)
-    )
+    shape = convkit.conv_output_shape((1, 8, 7, 7), (8, 4, 3, 3), 2, 1, transposed=True, output_padding=(1, 0))
     assert shape == (1, 4, 14, 13)
 
 
@@ -370,9 +362,7 @@ def seen_by(output: int, layers: list[tuple[int, int, int, int]]) -> set[int]:
     """Return the input positions that one output sees, layer by layer."""
     positions = {output}
     for kernel, stride, dilation, padding in reversed(layers):
-        positions = {
-            p * stride - padding + tap * dilation for p in positions for tap in range(kernel)
-        }
+        positions = {p * stride - padding + tap * dilation for p in positions for tap in range(kernel)}
     return positions
 
 
@@ -381,8 +371,7 @@ def test_receptive_field() -> None:
     rng = np.random.default_rng(8)
     for _ in range(300):
         layers: list[tuple[int, int, int, int]] = [
-            tuple(int(n) for n in rng.integers((1, 1, 1, 0), (5, 4, 4, 4)))
-            for _layer in range(rng.integers(1, 5))
+            tuple(int(n) for n in rng.integers((1, 1, 1, 0), (5, 4, 4, 4))) for _layer in range(rng.integers(1, 5))
         ]
         field = convkit.receptive_field(layers)
         zero, one = seen_by(0, layers), seen_by(1, layers)

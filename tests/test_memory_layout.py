@@ -4,11 +4,12 @@ import mmap
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import convkit
 import numpy as np
 import pytest
 from cases_pool import assert_same, make_array
 from numpy.lib.stride_tricks import as_strided
+
+import convkit
 
 Array = np.ndarray
 
@@ -118,9 +119,7 @@ LAYOUTS: dict[str, Callable[[Array], Any]] = {
     "rows with a gap": lambda x: in_steps(x, (1,) * x.ndim),
     "rotated axes": lambda x: in_order(x, (*range(1, x.ndim), 0)),
     "swapped inner axes": lambda x: (
-        in_order(x, (*range(x.ndim - 2), x.ndim - 1, x.ndim - 2)[-x.ndim :])
-        if x.ndim > 1
-        else x.copy()
+        in_order(x, (*range(x.ndim - 2), x.ndim - 1, x.ndim - 2)[-x.ndim :]) if x.ndim > 1 else x.copy()
     ),
     "offset in a buffer": lambda x: in_buffer(x, 8 * 5),
     "offset by one element": lambda x: in_buffer(x, x.itemsize),
@@ -221,10 +220,7 @@ def operations(dtype: str) -> Iterator[tuple[str, Callable[..., Any], tuple[Arra
 
         square = make_array((5, 4, 3, 3), dtype, seed=7)
         accepts = {
-            c.name: c.accepts
-            for c in convkit.explain(
-                "conv2d", plane.shape, square.shape, padding=1, dtype=dtype
-            ).candidates
+            c.name: c.accepts for c in convkit.explain("conv2d", plane.shape, square.shape, padding=1, dtype=dtype).candidates
         }
         if accepts.get(algorithm, True):
             yield f"conv2d {algorithm}", chosen, (plane, square)
@@ -298,11 +294,9 @@ def test_every_layout_of_every_input(dtype: str) -> None:
                 assert actual.tobytes() == expected.tobytes(), f"{repro}: other bits"
                 assert actual.flags.c_contiguous and actual.flags.writeable, repro
                 assert [image(a) for a in inputs] == before, f"{repro}: an input changed"
-                assert not any(
-                    np.shares_memory(actual, root(a))
-                    for a in inputs
-                    if isinstance(root(a), np.ndarray)
-                ), f"{repro}: the result is a view of an input"
+                assert not any(np.shares_memory(actual, root(a)) for a in inputs if isinstance(root(a), np.ndarray)), (
+                    f"{repro}: the result is a view of an input"
+                )
                 checked += 1
                 layouts_seen.add(layout)
     assert len(layouts_seen) >= 20
@@ -369,9 +363,7 @@ def test_out_of_any_strides(dtype: str) -> None:
 def test_pair_of_outs() -> None:
     """`out` of a pooling with indices is a pair, each of its own strides."""
     checked = 0
-    for seed, (dtype, size) in enumerate(
-        [(d, n) for d in DTYPES for n in ((5, 7), (9, 11), (16, 33))]
-    ):
+    for seed, (dtype, size) in enumerate([(d, n) for d in DTYPES for n in ((5, 7), (9, 11), (16, 33))]):
         x = make_array((2, 3, *size), dtype, seed)
         values, indices = convkit.max_pool2d(x, 3, 2, 1, return_indices=True)
         for one in OUTS.values():

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import convkit
 import numpy as np
 import pytest
+
+import convkit
 
 SPARE_BYTES = 3 << 29
 LIMIT_SECONDS = 5.0
@@ -108,9 +109,7 @@ def giant_inputs() -> Iterator[Call]:
     yield Call("conv3d 2**60", lambda: convkit.conv3d(cube, constant((1, 1, 1, 1, 1))))
     yield Call("max_pool2d 2**60", lambda: convkit.max_pool2d(plane, 2))
     yield Call("avg_pool3d 2**60", lambda: convkit.avg_pool3d(cube, 2))
-    yield Call(
-        "max_pool2d 2**60 indices", lambda: convkit.max_pool2d(plane, 2, return_indices=True)
-    )
+    yield Call("max_pool2d 2**60 indices", lambda: convkit.max_pool2d(plane, 2, return_indices=True))
     yield Call(
         "conv2d 2**16 x 2**16",
         lambda: convkit.conv2d(constant((1, 1, 2**16, 2**16)), constant((1, 1, 1, 1))),
@@ -123,16 +122,12 @@ def giant_windows() -> Iterator[Call]:
         if n < 2**61:
             kernel = constant((1, 1, n))
             yield Call(f"conv1d kernel {n}", lambda w=kernel: convkit.conv1d(x, w))
-            yield Call(
-                f"conv1d kernel {n} full", lambda w=kernel: convkit.conv1d(x, w, padding="full")
-            )
+            yield Call(f"conv1d kernel {n} full", lambda w=kernel: convkit.conv1d(x, w, padding="full"))
         yield Call(f"im2col kernel {n}", lambda n=n: convkit.im2col(x, n))
         yield Call(f"col2im kernel {n}", lambda n=n: convkit.col2im(constant((1, 3, 7)), (9,), n))
         for name in WINDOWED:
             function, extra = getattr(convkit, name), keywords(name)
-            yield Call(
-                f"{name} kernel {n}", lambda f=function, kw=extra, n=n: f(x, kernel_size=n, **kw)
-            )
+            yield Call(f"{name} kernel {n}", lambda f=function, kw=extra, n=n: f(x, kernel_size=n, **kw))
             yield Call(
                 f"{name} kernel {n} padding {n}",
                 lambda f=function, kw=extra, n=n: f(x, kernel_size=n, padding=n, stride=1, **kw),
@@ -204,9 +199,7 @@ def giant_steps() -> Iterator[Call]:
         )
         yield Call(
             f"conv1d same dilation {n}",
-            lambda n=n: convkit.conv1d(
-                x, np.ones((1, 1, 3), np.float32), padding="same", dilation=n
-            ),
+            lambda n=n: convkit.conv1d(x, np.ones((1, 1, 3), np.float32), padding="same", dilation=n),
             x,
         )
         yield Call(f"conv1d groups {n}", lambda n=n: convkit.conv1d(x, weight, groups=n))

@@ -75,9 +75,7 @@ def test_avg_pool1d_lattice() -> None:
                 continue
             expected = pool(reference, "avg", problem, x, count_include_pad=counted)
             assert expected.shape == problem.output_shape, repro
-            assert_same(
-                pool(convkit, "avg", problem, x, count_include_pad=counted), expected, repro
-            )
+            assert_same(pool(convkit, "avg", problem, x, count_include_pad=counted), expected, repro)
             equal += 1
     assert equal >= 20_000
     assert refused >= 5_000
@@ -266,10 +264,7 @@ def test_adaptive_covering(ndim: int) -> None:
     dtypes = (*FLOATS, *FLOATS, *INTEGERS)
     for number in range(260):
         size = tuple(int(n) for n in rng.integers(1, 20 if ndim < 3 else 9, ndim))
-        target: Any = tuple(
-            None if rng.random() < 0.2 else int(n)
-            for n in rng.integers(1, 12 if ndim < 3 else 6, ndim)
-        )
+        target: Any = tuple(None if rng.random() < 0.2 else int(n) for n in rng.integers(1, 12 if ndim < 3 else 6, ndim))
         if number % 5 == 0:
             target = int(rng.integers(1, 6))
         problem = PoolProblem(
@@ -287,9 +282,7 @@ def test_adaptive_covering(ndim: int) -> None:
         repro = f"adaptive {problem.id} output_size={target} seed={number}"
         run: dict[str, Any] = {"layout": problem.layout, "num_threads": number % 3 + 1}
         name = f"adaptive_max_pool{ndim}d"
-        expected, where = getattr(reference, name)(
-            x, target, return_indices=True, layout=problem.layout
-        )
+        expected, where = getattr(reference, name)(x, target, return_indices=True, layout=problem.layout)
         values, indices = getattr(convkit, name)(x, target, return_indices=True, **run)
         assert_same(values, expected, repro)
         assert_same(indices, where, f"{repro} indices")
@@ -306,9 +299,7 @@ def test_adaptive_covering(ndim: int) -> None:
 def test_global_pool() -> None:
     """One output a channel, spatial axes kept with length 1, in both layouts and every dtype."""
     checked = 0
-    for ndim, layout, dtype, channels in itertools.product(
-        (1, 2, 3), LAYOUTS, (*FLOATS, *INTEGERS), (1, 3, 8, 17)
-    ):
+    for ndim, layout, dtype, channels in itertools.product((1, 2, 3), LAYOUTS, (*FLOATS, *INTEGERS), (1, 3, 8, 17)):
         size = ((31,), (7, 9), (3, 4, 5))[ndim - 1]
         first = layout == "channels_first"
         shape = (2, channels, *size) if first else (2, *size, channels)
@@ -349,9 +340,7 @@ def test_large_windows() -> None:
                 f"avg {repro} count_include_pad={counted}",
             )
         checked += 1
-    for kernel, stride, layout in itertools.product(
-        ((9, 9), (3, 31), (31, 3), (17, 16)), ((1, 1), (2, 1), (3, 5)), LAYOUTS
-    ):
+    for kernel, stride, layout in itertools.product(((9, 9), (3, 31), (31, 3), (17, 16)), ((1, 1), (2, 1), (3, 5)), LAYOUTS):
         pads = tuple((k // 2, (k - 1) // 2) for k in kernel)
         problem = PoolProblem((40, 47), kernel, stride, pads, (1, 1), channels=3, layout=layout)
         x = problem.x(seed=checked, low=-50, high=50)
@@ -361,9 +350,7 @@ def test_large_windows() -> None:
         assert_same(values, expected, f"max {repro}")
         assert_same(indices, where, f"max {repro} indices")
         assert_same(pool(convkit, "max", problem, x), expected, f"max {repro} without indices")
-        assert_same(
-            pool(convkit, "avg", problem, x), pool(reference, "avg", problem, x), f"avg {repro}"
-        )
+        assert_same(pool(convkit, "avg", problem, x), pool(reference, "avg", problem, x), f"avg {repro}")
         checked += 1
     assert checked == 15 * 4 * 3 + 4 * 3 * 2
 
@@ -414,9 +401,7 @@ def test_argument_forms_agree() -> None:
             function = getattr(convkit, f"{op}_pool2d")
             assert_same(function(x, **one, **extra), function(x, **two, **extra), f"{op} {one}")
     positional = convkit.max_pool2d(x, 3, 2, 1, 2, True, True)
-    named = convkit.max_pool2d(
-        x, kernel_size=3, stride=2, padding=1, dilation=2, ceil_mode=True, return_indices=True
-    )
+    named = convkit.max_pool2d(x, kernel_size=3, stride=2, padding=1, dilation=2, ceil_mode=True, return_indices=True)
     for one, two in zip(positional, named, strict=True):
         assert_same(one, two, "max_pool2d by position")
     assert_same(
@@ -442,9 +427,7 @@ def test_argument_forms_agree() -> None:
 def test_named_padding_lengths() -> None:
     """ "same" and "same_lower" give ceil(length / stride) outputs for every window."""
     checked = 0
-    for name, length, k, s, d in itertools.product(
-        NAMED_PADDING[1:], range(1, 14), range(1, 6), (1, 2, 3), (1, 2)
-    ):
+    for name, length, k, s, d in itertools.product(NAMED_PADDING[1:], range(1, 14), range(1, 6), (1, 2, 3), (1, 2)):
         problem = PoolProblem((length,), (k,), (s,), name, (d,))
         x = problem.x(seed=checked)
         repro = f"{problem.id} seed={checked}"
@@ -470,9 +453,7 @@ def test_integer_extremes() -> None:
         values, indices = convkit.max_pool1d(x, 2, return_indices=True)
         assert_same(values, np.array([[[high, high - 1, low]]], dtype=name), f"max {name}")
         assert_same(indices, np.array([[[1, 3, 4]]]), f"max {name} indices")
-        padded, where = convkit.max_pool1d(
-            np.full((1, 1, 1), low, name), 3, 1, 1, return_indices=True
-        )
+        padded, where = convkit.max_pool1d(np.full((1, 1, 1), low, name), 3, 1, 1, return_indices=True)
         assert_same(padded, np.full((1, 1, 1), low, name), f"max {name}: padding never wins")
         assert_same(where, np.zeros((1, 1, 1), np.int64), f"max {name}: index in padding")
         if info.bits <= 32:
@@ -482,13 +463,9 @@ def test_integer_extremes() -> None:
             full = np.full((1, 1, 8), low, name)
             assert_same(convkit.avg_pool1d(full, 8), np.full((1, 1, 1), float(low)), f"avg {name}")
     top = np.array([[[2**63 + 1, 2**63, 5, 2**64 - 1]]], dtype=np.uint64)
-    assert_same(
-        convkit.max_pool1d(top, 2), np.array([[[2**63 + 1, 2**64 - 1]]], np.uint64), "uint64"
-    )
+    assert_same(convkit.max_pool1d(top, 2), np.array([[[2**63 + 1, 2**64 - 1]]], np.uint64), "uint64")
     near = np.array([[[2**62, 2**62 + 1, -(2**62), -(2**62) + 1]]], dtype=np.int64)
-    assert_same(
-        convkit.max_pool1d(near, 2), near[..., [1, 3]], "int64 beyond the precision of float64"
-    )
+    assert_same(convkit.max_pool1d(near, 2), near[..., [1, 3]], "int64 beyond the precision of float64")
 
 
 def test_bool_pooling() -> None:
@@ -509,9 +486,7 @@ def test_special_values_at_each_tap(dtype: str) -> None:
     for (kernel, stride), special, layout in itertools.product(
         (((3, 3), (1, 1)), ((2, 3), (2, 1)), ((4, 2), (3, 2)), ((9, 9), (1, 1))), specials, LAYOUTS
     ):
-        problem = PoolProblem(
-            (9, 10), kernel, stride, ((1, 0), (0, 1)), (1, 1), layout=layout, dtype=dtype
-        )
+        problem = PoolProblem((9, 10), kernel, stride, ((1, 0), (0, 1)), (1, 1), layout=layout, dtype=dtype)
         for place in range(0, 90, 13 if kernel[0] < 9 else 4):
             x = problem.x(seed=place)
             x.reshape(-1)[place] = special
@@ -723,9 +698,7 @@ def test_max_unpool_undoes_max_pool(ndim: int) -> None:
         full = getattr(convkit, name)(values, indices, kernel, output_size=x.shape, **run)
         assert_same(full, back, f"{repro} full output_size")
         out = np.full(x.shape, 7).astype(x.dtype)
-        same = getattr(convkit, name)(
-            values, indices, kernel, output_size=size, out=out, num_threads=2, **run
-        )
+        same = getattr(convkit, name)(values, indices, kernel, output_size=size, out=out, num_threads=2, **run)
         assert same is out, repro
         assert_same(out, back, f"{repro} out")
         checked += 1
@@ -787,9 +760,7 @@ def test_random_max_pool(problem: PoolProblem, seed: int, threads: int) -> None:
 
 
 @given(problems(), SEEDS, st.integers(1, 4), st.booleans(), st.sampled_from((None, 1, 5)))
-def test_random_avg_pool(
-    problem: PoolProblem, seed: int, threads: int, counted: bool, divisor: int | None
-) -> None:
+def test_random_avg_pool(problem: PoolProblem, seed: int, threads: int, counted: bool, divisor: int | None) -> None:
     x = problem.x(seed)
     how = {"count_include_pad": counted, "divisor_override": divisor}
     repro = f"avg {problem.id} {how} seed={seed}"

@@ -87,9 +87,7 @@ def same_pads(length, k, s, d, *, lower=False):
 def loop_conv(x, weight, bias, stride, pads, dilation, groups, mode):
     """Convolve (N, C, *spatial) in Python numbers."""
     lengths, kernel = x.shape[2:], weight.shape[2:]
-    starts = [
-        window_starts(*axis) for axis in zip(lengths, kernel, stride, dilation, pads, strict=True)
-    ]
+    starts = [window_starts(*axis) for axis in zip(lengths, kernel, stride, dilation, pads, strict=True)]
     oc, group_ic = weight.shape[:2]
     y = np.zeros((len(x), oc, *map(len, starts)), object)
     for place in itertools.product(*[range(size) for size in y.shape]):
@@ -98,10 +96,7 @@ def loop_conv(x, weight, bias, stride, pads, dilation, groups, mode):
         for c in range(group_ic):
             channel = (o * groups // oc) * group_ic + c
             for tap in itertools.product(*map(range, kernel)):
-                at = [
-                    source_index(starts[a][spot[a]] + tap[a] * dilation[a], lengths[a], mode)
-                    for a in range(len(kernel))
-                ]
+                at = [source_index(starts[a][spot[a]] + tap[a] * dilation[a], lengths[a], mode) for a in range(len(kernel))]
                 if None not in at:
                     total += x[(n, channel, *at)].item() * weight[(o, c, *tap)].item()
         y[place] = total
@@ -111,10 +106,7 @@ def loop_conv(x, weight, bias, stride, pads, dilation, groups, mode):
 def loop_windows(lengths, kernel, stride, dilation, pads, ceil_mode):
     """For each output position: the input positions seen, and how many taps may count."""
     axes = range(len(lengths))
-    starts = [
-        window_starts(lengths[a], kernel[a], stride[a], dilation[a], pads[a], ceil_mode)
-        for a in axes
-    ]
+    starts = [window_starts(lengths[a], kernel[a], stride[a], dilation[a], pads[a], ceil_mode) for a in axes]
     out = tuple(map(len, starts))
     seen, counted = {}, {}
     for spot in itertools.product(*map(range, out)):
@@ -195,8 +187,7 @@ def test_public_functions_are_documented(name):
 
 
 CONV_ARGUMENTS = (
-    "x weight bias=None stride=1 padding=0 dilation=1 groups=1 * "
-    "padding_mode='zeros' layout='channels_first' activation=None"
+    "x weight bias=None stride=1 padding=0 dilation=1 groups=1 * padding_mode='zeros' layout='channels_first' activation=None"
 )
 SIGNATURES = {
     "conv{}d": CONV_ARGUMENTS,
@@ -204,20 +195,17 @@ SIGNATURES = {
     "return_indices=False * layout='channels_first'",
     "avg_pool{}d": "x kernel_size stride=None padding=0 ceil_mode=False count_include_pad=True "
     "divisor_override=None * dilation=1 layout='channels_first'",
-    "lp_pool{}d": "x norm_type kernel_size stride=None ceil_mode=False * padding=0 dilation=1 "
-    "layout='channels_first'",
+    "lp_pool{}d": "x norm_type kernel_size stride=None ceil_mode=False * padding=0 dilation=1 layout='channels_first'",
     "adaptive_max_pool{}d": "x output_size return_indices=False * layout='channels_first'",
     "adaptive_avg_pool{}d": "x output_size * layout='channels_first'",
-    "max_unpool{}d": "x indices kernel_size stride=None padding=0 output_size=None * "
-    "layout='channels_first'",
+    "max_unpool{}d": "x indices kernel_size stride=None padding=0 output_size=None * layout='channels_first'",
     "global_max_pool": "x * layout='channels_first'",
     "global_avg_pool": "x * layout='channels_first'",
     "im2col": "x kernel_size stride=1 padding=0 dilation=1",
     "col2im": "cols output_size kernel_size stride=1 padding=0 dilation=1",
     "conv_output_shape": "input_shape weight_shape stride=1 padding=0 dilation=1 groups=1 * "
     "layout='channels_first' transposed=False output_padding=0",
-    "pool_output_shape": "input_shape kernel_size stride=None padding=0 dilation=1 "
-    "ceil_mode=False * layout='channels_first'",
+    "pool_output_shape": "input_shape kernel_size stride=None padding=0 dilation=1 ceil_mode=False * layout='channels_first'",
     "receptive_field": "layers",
 }
 
@@ -783,9 +771,7 @@ def test_adaptive_pools_against_loops():
         x = rng.integers(-3, 4, (2, 2, length)).astype(np.float64)
         x[rng.random(x.shape) < 0.1] = math.nan
         repro = f"rng [{length}, {size}]: adaptive pool of length {length} to {size}"
-        bounds = [
-            (math.floor(i * length / size), math.ceil((i + 1) * length / size)) for i in range(size)
-        ]
+        bounds = [(math.floor(i * length / size), math.ceil((i + 1) * length / size)) for i in range(size)]
         maximum, index = np.zeros((2, 2, size)), np.zeros((2, 2, size), np.int64)
         average = np.zeros((2, 2, size))
         for n, c, i in np.ndindex(2, 2, size):
@@ -807,9 +793,7 @@ def test_adaptive_pools_of_more_axes():
     for axes in (2, 3):
         lengths = (4, 6, 5)[:axes]
         x = rng.integers(-9, 9, (2, 3, *lengths)).astype(np.float32)
-        for kernel in itertools.product(
-            *[{1, n} | ({2} if n % 2 == 0 else set()) for n in lengths]
-        ):
+        for kernel in itertools.product(*[{1, n} | ({2} if n % 2 == 0 else set()) for n in lengths]):
             size = tuple(n // k for n, k in zip(lengths, kernel, strict=True))
             repro = f"rng 6, adaptive pool of {lengths} to {size}"
             want = MAX_POOL[axes](x, kernel, return_indices=True)
@@ -919,10 +903,7 @@ def test_lowering_against_loops_and_convolution():
                     reference.im2col(x, kernel, stride, pads, dilation)
                 continue
             cols = reference.im2col(x, kernel, stride, pads, dilation)
-            starts = [
-                window_starts(*axis)
-                for axis in zip(lengths, kernel, stride, dilation, pads, strict=True)
-            ]
+            starts = [window_starts(*axis) for axis in zip(lengths, kernel, stride, dilation, pads, strict=True)]
             want = np.zeros((*x.shape[:2], *kernel, *out), x.dtype)
             for n, c, *rest in np.ndindex(*want.shape):
                 tap, spot = rest[:axes], rest[axes:]
@@ -978,28 +959,18 @@ def test_output_shapes_are_those_of_results():
                         y = CONV[axes](b, weight, None, *arguments, layout=layout)
                     except ValueError:
                         with pytest.raises(ValueError, match="output size"):
-                            reference.conv_output_shape(
-                                b.shape, weight.shape, *arguments, layout=layout
-                            )
+                            reference.conv_output_shape(b.shape, weight.shape, *arguments, layout=layout)
                     else:
-                        got = reference.conv_output_shape(
-                            b.shape, weight.shape, *arguments, layout=layout
-                        )
+                        got = reference.conv_output_shape(b.shape, weight.shape, *arguments, layout=layout)
                         assert got == y.shape, repro
                         compared += 1
                     try:
-                        y = AVG_POOL[axes](
-                            b, kernel, stride, pads, ceil_mode, dilation=dilation, layout=layout
-                        )
+                        y = AVG_POOL[axes](b, kernel, stride, pads, ceil_mode, dilation=dilation, layout=layout)
                     except ValueError:
                         with pytest.raises(ValueError, match="output size"):
-                            reference.pool_output_shape(
-                                b.shape, kernel, stride, pads, dilation, ceil_mode, layout=layout
-                            )
+                            reference.pool_output_shape(b.shape, kernel, stride, pads, dilation, ceil_mode, layout=layout)
                     else:
-                        got = reference.pool_output_shape(
-                            b.shape, kernel, stride, pads, dilation, ceil_mode, layout=layout
-                        )
+                        got = reference.pool_output_shape(b.shape, kernel, stride, pads, dilation, ceil_mode, layout=layout)
                         assert got == y.shape, repro
                         compared += 1
     assert compared > 1000, f"only {compared} shapes"
@@ -1016,16 +987,12 @@ def test_transposed_shapes_undo_shapes():
         except ValueError:
             continue
         extra = (length + 1 + after - d * (k - 1) - 1) % s
-        got = reference.conv_output_shape(
-            shape, (4, 3, k), s, pads, d, 2, transposed=True, output_padding=extra
-        )
+        got = reference.conv_output_shape(shape, (4, 3, k), s, pads, d, 2, transposed=True, output_padding=extra)
         repro = f"length {length}, k {k}, stride {s}, pads {pads}, dilation {d}, extra {extra}"
         assert got == (2, 6, length), repro
         compared += 1
     assert compared > 300, f"only {compared} shapes"
-    got = reference.conv_output_shape(
-        (4, 5, 6), (6, 2, 3, 3), 2, 0, 1, 3, layout="channels_last", transposed=True
-    )
+    got = reference.conv_output_shape((4, 5, 6), (6, 2, 3, 3), 2, 0, 1, 3, layout="channels_last", transposed=True)
     assert got == (9, 11, 6)
     got = reference.conv_output_shape((1, 4), (1, 1, 2), 1, 0, 3, transposed=True, output_padding=2)
     assert got == (1, 9)
@@ -1036,18 +1003,12 @@ def test_receptive_field_against_sets():
         """Input positions that output 0 and output 1 see, layer by layer from the output."""
         positions = [{0}, {1}]
         for kernel, stride, dilation, padding in reversed(layers):
-            positions = [
-                {p * stride - padding + t * dilation for p in seen for t in range(kernel)}
-                for seen in positions
-            ]
+            positions = [{p * stride - padding + t * dilation for p in seen for t in range(kernel)} for seen in positions]
         return positions
 
     for seed in range(200):
         rng = np.random.default_rng(seed)
-        layers = [
-            tuple(int(v) for v in (*rng.integers(1, 5, 3), rng.integers(0, 4)))
-            for _ in range(rng.integers(0, 5))
-        ]
+        layers = [tuple(int(v) for v in (*rng.integers(1, 5, 3), rng.integers(0, 4))) for _ in range(rng.integers(0, 5))]
         first, second = seen_by_first(layers)
         got = reference.receptive_field(layers)
         want = (max(first) - min(first) + 1, min(second) - min(first), min(first))

@@ -11,11 +11,12 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-import convkit
 import numpy as np
 import pytest
 from cases_pool import assert_same, make_array
 from test_threads_processes import child_environment, run_python
+
+import convkit
 
 ISAS = {"scalar", "avx2", "avx512", "neon"}
 IMPORT_MILLISECONDS = 60.0
@@ -154,26 +155,20 @@ def test_explain(op: str, x: Any, weight: Any, arguments: dict[str, Any]) -> Non
 
 
 @pytest.mark.parametrize(("op", "x", "weight", "arguments"), SHAPES)
-def test_choice_depends_on_one_sample_only(
-    op: str, x: Any, weight: Any, arguments: dict[str, Any]
-) -> None:
+def test_choice_depends_on_one_sample_only(op: str, x: Any, weight: Any, arguments: dict[str, Any]) -> None:
     """Neither the batch, nor the threads, nor the time changes what "auto" picks."""
     for plan in (False, True):
         first = convkit.explain(op, x, weight, plan=plan, **arguments).algorithm
         for batch in (1, 2, 7, 64, 1000):
             for threads in (1, 2, 8, None):
-                again = convkit.explain(
-                    op, (batch, *x[1:]), weight, plan=plan, num_threads=threads, **arguments
-                )
+                again = convkit.explain(op, (batch, *x[1:]), weight, plan=plan, num_threads=threads, **arguments)
                 assert again.algorithm == first, f"batch={batch} threads={threads} plan={plan}"
         with convkit.threads(3):
             assert convkit.explain(op, x, weight, plan=plan, **arguments).algorithm == first
 
 
 @pytest.mark.parametrize(("op", "x", "weight", "arguments"), SHAPES)
-def test_plan_does_what_explain_says(
-    op: str, x: Any, weight: Any, arguments: dict[str, Any]
-) -> None:
+def test_plan_does_what_explain_says(op: str, x: Any, weight: Any, arguments: dict[str, Any]) -> None:
     arguments = dict(arguments)
     dtype = arguments.pop("dtype", "float32")
     make = getattr(convkit, f"{op}_plan")
@@ -187,9 +182,7 @@ def test_plan_does_what_explain_says(
     assert [c.accepts for c in own.candidates] == [c.accepts for c in found.candidates]
     for candidate in found.candidates:
         if candidate.accepts:
-            assert (
-                make(x, values, **arguments, algorithm=candidate.name).algorithm == candidate.name
-            )
+            assert make(x, values, **arguments, algorithm=candidate.name).algorithm == candidate.name
         else:
             with pytest.raises(NotImplementedError, match=re.escape(candidate.reason)):
                 make(x, values, **arguments, algorithm=candidate.name)
@@ -428,9 +421,7 @@ def test_extension_needs_no_more_than_its_runtime() -> None:
     """The extension asks for the C library, libm, pthreads and OpenMP only."""
     from convkit import _core
 
-    tool = subprocess.run(
-        ["readelf", "-d", _core.__file__], capture_output=True, text=True, check=False
-    )
+    tool = subprocess.run(["readelf", "-d", _core.__file__], capture_output=True, text=True, check=False)
     if tool.returncode != 0:
         pytest.skip("readelf cannot read the extension")
     needed = re.findall(r"\(NEEDED\).*\[(.+?)\]", tool.stdout)

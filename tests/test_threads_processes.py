@@ -14,10 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import convkit
 import numpy as np
 import pytest
 from cases_pool import make_array
+
+import convkit
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux' /proc")
 can_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
@@ -26,11 +27,7 @@ on_posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 
 def child_environment(**variables: str) -> dict[str, str]:
     """Return this environment without thread settings, with the package importable."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("CONVKIT_", "OMP_", "GOMP_", "KMP_"))
-    }
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("CONVKIT_", "OMP_", "GOMP_", "KMP_"))}
     path = [str(Path(convkit.__file__).parent.parent), kept.get("PYTHONPATH", "")]
     return kept | {"PYTHONPATH": os.pathsep.join(filter(None, path))} | variables
 
