@@ -42,6 +42,12 @@ class ConvPlan:
 
     __slots__ = ("_axes", "_has_batch", "_padding_mode", "_problem", "_sample", "_weights", "algorithm", "flops", "output_shape", "packed_bytes", "workspace_bytes")  # fmt: skip
 
+    _axes: int
+    _has_batch: bool
+    _padding_mode: str
+    _problem: _conv.Problem
+    _sample: Ints
+    _weights: _conv.Weights
     algorithm: str
     output_shape: Ints
     workspace_bytes: int

@@ -560,7 +560,7 @@ def complaint(bad: Row, function: Callable[..., Any]) -> str | None:
     """Return what is wrong with the answer to a bad call, or None."""
     try:
         result = function(**CALLS[bad.function] | bad.changes)
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         text = f"{type(error).__name__}: {error}"
         if type(error) not in (bad.error if isinstance(bad.error, tuple) else (bad.error,)):
             return f"{bad.repro}: raised {text}"

@@ -49,7 +49,7 @@ def in_buffer(x: Array, offset: int) -> Array:
 def in_steps(x: Array, steps: tuple[int, ...]) -> Array:
     """Return a copy of x with gaps between its elements."""
     wide = np.full(tuple(n * s + 1 for n, s in zip(x.shape, steps, strict=True)), 99, x.dtype)
-    y = wide[tuple(slice(1 if s > 1 else 0, n * s + (s > 1), s) for n, s in zip(x.shape, steps))]
+    y = wide[tuple(slice(1 if s > 1 else 0, n * s + (s > 1), s) for n, s in zip(x.shape, steps, strict=True))]
     y[...] = x
     return y
 

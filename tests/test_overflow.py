@@ -363,7 +363,7 @@ def outcome(call: Call) -> str:
         result = call.run()
     except (ValueError, MemoryError) as error:
         return type(error).__name__ if str(error) else f"{type(error).__name__} without a text"
-    except BaseException as error:  # noqa: BLE001
+    except BaseException as error:
         return f"wrong class: {type(error).__name__}: {error}"
     if call.answer is None:
         return f"wrong: accepted, gave {str(getattr(result, 'shape', result))[:60]}"
