@@ -32,7 +32,7 @@ import convkit
 Pairs = Iterator[tuple[Array, Array]]
 Relation = Callable[["Run"], Pairs]
 RELATIONS: dict[str, Relation] = {}
-PROBLEMS_EACH = 16
+PROBLEMS_EACH = 48
 
 
 def relation(function: Relation) -> Relation:

@@ -42,9 +42,10 @@ int64_t ck_pool_runs(const ck_pool_problem *problem, int axis, int64_t from, int
   for (int64_t o = from; o < to; o++) {
     const ck_pool_window window = ck_pool_window_at(problem, axis, o);
     ck_pool_alike *run = count > 0 ? &runs[count - 1] : NULL;
-    const bool alike = run && run->taps == window.taps && run->counted == window.counted;
-    if (alike && (run->count == 1 || window.first - last == run->stride)) {
-      run->stride = window.first - last;
+    const int64_t step = window.first - last; /* negative where a dilated window skips more of its taps than the one before */
+    const bool alike = run && run->taps == window.taps && run->counted == window.counted && step >= 0;
+    if (alike && (run->count == 1 || step == run->stride)) {
+      run->stride = step;
       run->count++;
     } else {
       runs[count++] = (ck_pool_alike){o, 1, window.first, 0, window.taps, window.counted};
