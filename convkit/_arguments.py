@@ -7,6 +7,7 @@ the C core to decide, except for rules about Python forms (names, lengths of seq
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 from operator import index
 from typing import Any, NamedTuple, NoReturn
 
@@ -309,3 +310,37 @@ def threads(num_threads: Any) -> int:
     if num_threads is None:
         return _core.default_threads()
     return number_of_threads(num_threads)
+
+
+# -------------------------------------------------------------------------- pooling, shapes
+
+
+def real(name: str, value: Any) -> float:
+    """Return a real number as a float."""
+    if not isinstance(value, (str, bytes)) and not is_sequence(value):
+        try:
+            return float(value)
+        except OverflowError:
+            fail(name, "must be finite", value)
+        except TypeError:
+            pass
+    raise TypeError(f"{name} must be a real number, got {value!r}")
+
+
+def transposed_sizes(sizes: Ints, w: Window, extra: Ints) -> Ints:
+    """Return the spatial output size of a transposed window: the inverse of the window's own."""
+    out = tuple(
+        [
+            (size - 1) * s - before - after + d * (k - 1) + 1 + e
+            for size, k, s, d, (before, after), e in zip(sizes, *w, extra, strict=True)
+        ]
+    )
+    if min(out) < 1:
+        fail("output size", "must be at least 1 on every axis", out)
+    return out
+
+
+def check_count(name: str, given: Ints, *factors: int) -> None:
+    """Raise unless an array of so many elements can be counted in bytes."""
+    if 16 * prod(factors) > LARGEST:
+        fail(name, "must lead to fewer than 2**63 bytes (input, output and workspace)", given)

@@ -2,1183 +2,870 @@
 
 from __future__ import annotations
 
-from math import isfinite
-from typing import Any
+from collections.abc import Callable
+from math import prod
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _arguments as arg
 from . import _core
-from ._arguments import Array, Ints
+from ._arguments import Array, Ints, Window
 
-INDEX = np.dtype(np.int64)
+Pooled = Array | tuple[Array, Array]
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+_INT64 = np.dtype(np.int64)
 
 
-def _input(x: Any, axes: int, layout: Any) -> tuple[Array, bool, int, Ints, int]:
-    """Return batched x, whether it had a batch axis, channels, sizes and layout."""
-    place = arg.choice("layout", layout, arg.LAYOUTS)
+# ---------------------------------------------------------------------------- shared by all
+
+
+def _result_dtype(kind: int, dtype: np.dtype[Any]) -> np.dtype[Any]:
+    if kind == _core.POOL_MAX or dtype.kind == "f":
+        return dtype
+    return np.dtype(np.float64)
+
+
+def _run(
+    pool: _core.Pool, x: Array, has_batch: bool, kind: int, place: int, with_indices: bool, out: Any, num_threads: Any
+) -> Pooled:
+    """Run a checked pooling on batched x."""
+    threads = arg.threads(num_threads)
+    channels, _ = arg.sizes_of(x.shape, place)
+    shape = arg.shape_of(x.shape[0], channels, pool.out, place)
+    given_shape = shape if has_batch else shape[1:]
+    dtype = _result_dtype(kind, x.dtype)
+    if not with_indices:
+        if out is not None:
+            arg.check_out("out", out, given_shape, dtype)
+        x = np.ascontiguousarray(x)
+        y = arg.into(out, shape, dtype, [x], lambda dst: pool.run(x, dst, None, threads))
+        return y if out is not None or has_batch else y[0]
+    outs = (None, None) if out is None else _pair_of_outs(out, given_shape, dtype)
+    x = np.ascontiguousarray(x)
+    places: list[Array] = []
+
+    def both(values: Array) -> None:
+        places.append(arg.into(outs[1], shape, _INT64, [x], lambda dst: pool.run(x, values, dst, threads)))
+
+    y = arg.into(outs[0], shape, dtype, [x], both)
+    return (y, places[0]) if out is not None or has_batch else (y[0], places[0][0])
+
+
+def _pair_of_outs(out: Any, shape: Ints, dtype: np.dtype[Any]) -> tuple[Array, Array]:
+    if not isinstance(out, (tuple, list)) or len(out) != 2:
+        raise TypeError(f"out must be a pair (values, indices) with return_indices, got {type(out).__name__}: {out!r}")
+    values, indices = out
+    arg.check_out("out[0]", values, shape, dtype)
+    arg.check_out("out[1]", indices, shape, _INT64)
+    return values, indices
+
+
+def _windowed(
+    axes: int, kind: int, x: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: Any,
+    layout: Any, out: Any, num_threads: Any, with_indices: Any = False, **how: Any,
+) -> Pooled:  # fmt: skip
+    """Pool with windows of one size: max, average and lp."""
     a = arg.array("x", x)
     batched, has_batch = arg.batched("x", a, axes)
+    place = arg.choice("layout", layout, arg.LAYOUTS)
     channels, sizes = arg.sizes_of(batched.shape, place)
-    if channels < 1 or min(sizes) < 1:
-        arg.fail("x", "must have at least 1 channel and at least 1 element on every spatial axis", a.shape)
-    return np.ascontiguousarray(batched), has_batch, channels, sizes, place
-
-
-def _average_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    return dtype if dtype.kind == "f" else np.dtype(np.float64)
-
-
-def _run(pool: _core.Pool, x: Array, source: Any, has_batch: bool, channels: int, layout: int, dtype: np.dtype[Any],
-         with_indices: bool, out: Any, num_threads: Any) -> Any:  # fmt: skip
-    """Allocate or check the result, pool, and give it the axes of the input."""
-    threads = arg.threads(num_threads)
-    shape = arg.shape_of(x.shape[0], channels, pool.out, layout)
-    own = shape if has_batch else shape[1:]
-    values, places = (out if with_indices and out is not None else (out, None))  # fmt: skip
-    if values is not None:
-        arg.check_out("out", values, own, dtype)
-    if places is not None:
-        arg.check_out("out", places, own, INDEX)
-    inputs = [source] if isinstance(source, np.ndarray) else [x]
-
-    def compute(y: Array) -> Array | None:
-        indices = np.empty(shape, INDEX) if with_indices else None
-        if y.size:
-            as_bytes = x.dtype == bool
-            target = y.view(np.uint8) if y.dtype == bool else y
-            pool.run(x.view(np.uint8) if as_bytes else x, target, indices, threads)
-        return indices
-
-    found: list[Array | None] = []
-    y = arg.into(values, shape, dtype, inputs, lambda dst: found.append(compute(dst)))
-    result = values if values is not None else (y if has_batch else y[0])
-    if not with_indices:
-        return result
-    indices = found[0]
-    assert indices is not None
-    if places is None:
-        return result, indices if has_batch else indices[0]
-    places[...] = indices.reshape(places.shape)
-    return result, places
-
-
-def _flag(out: Any, return_indices: bool) -> bool:
-    """Return whether indices are wanted; a pair as `out` without them is refused."""
-    if not return_indices and isinstance(out, (tuple, list)):
-        raise TypeError(f"out must be one array without return_indices, got {type(out).__name__}")
-    return bool(return_indices)
-
-
-def _check_pair(out: Any, with_indices: bool) -> None:
-    if out is None:
-        return
-    if with_indices and not (isinstance(out, (tuple, list)) and len(out) == 2):
-        raise TypeError(f"out must be a pair (values, indices) with return_indices, got {type(out).__name__}")
-    if with_indices and not all(isinstance(part, np.ndarray) for part in out):
-        raise TypeError(f"out must be a pair of arrays (values, indices) with return_indices, got {out!r}")
-
-
-def _pool(axes: int, kind: int, x: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any, layout: Any, out: Any,
-          num_threads: Any, *, ceil_mode: bool = False, count_include_pad: bool = True, divisor_override: Any = None,
-          norm_type: Any = None, power: float = 0.0, with_indices: bool = False) -> Any:  # fmt: skip
-    a, has_batch, channels, sizes, place = _input(x, axes, layout)
-    _check_pair(out, with_indices)
     kernel = arg.integers("kernel_size", kernel_size, axes)
     window = arg.window(axes, sizes, kernel, kernel if stride is None else stride, padding, dilation, arg.POOL_NAMES)
-    divisor = 0.0
+    pool = _core.Pool(
+        axes, batched.shape[0], channels, arg.flat(sizes, window), arg.DTYPES[a.dtype], place, kind,
+        ceil_mode=bool(ceil_mode), with_indices=bool(with_indices), **how,
+    )  # fmt: skip
+    if pool.status:
+        given = {"x": a.shape, "kernel_size": kernel_size, "stride": stride, "dilation": dilation, "padding": padding}
+        _core.check(pool.status, given | {"output size": pool.out, "norm_type": how.get("power")})
+    return _run(pool, batched, has_batch, kind, place, bool(with_indices), out, num_threads)
+
+
+def _max(
+    axes: int, x: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: Any,
+    return_indices: Any, layout: Any, out: Any, num_threads: Any,
+) -> Pooled:  # fmt: skip
+    return _windowed(
+        axes, _core.POOL_MAX, x, kernel_size, stride, padding, dilation, ceil_mode, layout, out, num_threads, return_indices
+    )
+
+
+def _average(
+    axes: int, x: Any, kernel_size: Any, stride: Any, padding: Any, ceil_mode: Any, count_include_pad: Any,
+    divisor_override: Any, dilation: Any, layout: Any, out: Any, num_threads: Any,
+) -> Array:  # fmt: skip
+    divisor = 0
     if divisor_override is not None:
-        divisor = float(arg.integer("divisor_override", divisor_override))
+        divisor = arg.integer("divisor_override", divisor_override)
         if divisor == 0:
             arg.fail("divisor_override", "must not be 0", divisor_override)
-    pool = _core.Pool(
-        axes, a.shape[0], channels, arg.flat(sizes, window), arg.DTYPES[a.dtype], place, kind, ceil_mode=bool(ceil_mode),
-        count_include_pad=bool(count_include_pad), with_indices=with_indices, divisor=divisor, power=power,
+    return _windowed(  # type: ignore[return-value]
+        axes, _core.POOL_AVERAGE, x, kernel_size, stride, padding, dilation, ceil_mode, layout, out, num_threads,
+        count_include_pad=bool(count_include_pad), divisor=float(divisor),
     )  # fmt: skip
-    if pool.status:
-        given = {"x": a.shape, "kernel_size": kernel_size, "stride": stride, "padding": padding, "dilation": dilation}
-        _core.check(pool.status, given | {"output size": pool.out, "norm_type": norm_type})
-    dtype = a.dtype if kind == _core.POOL_MAX else _average_dtype(a.dtype)
-    return _run(pool, a, x, has_batch, channels, place, dtype, with_indices, out, num_threads)
 
 
-def _power(norm_type: Any) -> float:
-    if isinstance(norm_type, (str, bytes)):
-        raise TypeError(f"norm_type must be a real number, got {norm_type!r}")
-    try:
-        power = float(norm_type)
-    except TypeError:
-        raise TypeError(f"norm_type must be a real number, got {norm_type!r}") from None
-    except OverflowError:
-        power = float("inf")
-    if not (power > 0 and isfinite(power)):
-        arg.fail("norm_type", "must be greater than 0 and finite", norm_type)
-    return power
-
-
-def _adaptive(axes: int, kind: int, x: Any, output_size: Any, layout: Any, out: Any, num_threads: Any,
-              with_indices: bool = False) -> Any:  # fmt: skip
-    a, has_batch, channels, sizes, place = _input(x, axes, layout)
-    _check_pair(out, with_indices)
-    wanted = output_size if arg.is_sequence(output_size) else (output_size,) * axes
-    if len(wanted) != axes:
-        arg.fail("output_size", f"must have one entry per spatial axis ({axes})", output_size)
-    target = tuple([n if w is None else arg.integer("output_size", w) for w, n in zip(wanted, sizes, strict=True)])
-    if min(target) < 1:
-        arg.fail("output_size", "must be at least 1 on every axis", output_size)
-    ones = (1,) * axes
-    window = arg.flat(sizes, arg.Window(ones, ones, ones, ((0, 0),) * axes))
-    pool = _core.Pool(
-        axes, a.shape[0], channels, window, arg.DTYPES[a.dtype], place, kind,
-        adaptive=(1,) * (3 - axes) + target, with_indices=with_indices,
+def _lp(
+    axes: int, x: Any, norm_type: Any, kernel_size: Any, stride: Any, ceil_mode: Any, padding: Any, dilation: Any,
+    layout: Any, out: Any, num_threads: Any,
+) -> Array:  # fmt: skip
+    return _windowed(  # type: ignore[return-value]
+        axes, _core.POOL_LP, x, kernel_size, stride, padding, dilation, ceil_mode, layout, out, num_threads,
+        power=arg.real("norm_type", norm_type),
     )  # fmt: skip
-    if pool.status:
-        if pool.status in TOO_LARGE:
-            raise MemoryError(f"output_size must lead to fewer than 2**63 bytes, got {output_size!r}")
-        _core.check(pool.status, {"x": a.shape, "output_size": output_size})
-    dtype = a.dtype if kind == _core.POOL_MAX else _average_dtype(a.dtype)
-    return _run(pool, a, x, has_batch, channels, place, dtype, with_indices, out, num_threads)
 
 
-TOO_LARGE = {code for code, row in enumerate(_core.statuses()) if row[0] == "TOO_LARGE"}
+def _targets(output_size: Any, sizes: Ints) -> Ints:
+    """Return the output size of adaptive pooling; None keeps the length of its axis."""
+    entries = output_size if arg.is_sequence(output_size) else (output_size,) * len(sizes)
+    if len(entries) != len(sizes):
+        arg.fail("output_size", f"must have one entry per spatial axis ({len(sizes)})", output_size)
+    return tuple(
+        [size if entry is None else arg.integer("output_size", entry) for entry, size in zip(entries, sizes, strict=True)]
+    )
 
 
-def _global(kind: int, x: Any, layout: Any) -> Array:
+def _adaptive(
+    axes: int, kind: int, x: Any, output_size: Any, layout: Any, out: Any, num_threads: Any, return_indices: Any = False
+) -> Pooled:
+    """Pool with windows that share each axis evenly."""
     a = arg.array("x", x)
-    if not 3 <= a.ndim <= 5:
-        arg.fail("x", "must have 3 to 5 axes (batch, channels and 1 to 3 spatial)", a.shape)
-    return _adaptive(a.ndim - 2, kind, a, 1, layout, None, None)  # type: ignore[no-any-return]
+    batched, has_batch = arg.batched("x", a, axes)
+    place = arg.choice("layout", layout, arg.LAYOUTS)
+    channels, sizes = arg.sizes_of(batched.shape, place)
+    targets = (1,) * (3 - axes) + _targets(output_size, sizes)
+    ones = (1,) * axes
+    window = arg.flat(sizes, Window(ones, ones, ones, ((0, 0),) * axes))
+    pool = _core.Pool(
+        axes, batched.shape[0], channels, window, arg.DTYPES[a.dtype], place, kind,
+        adaptive=targets, with_indices=bool(return_indices),
+    )  # fmt: skip
+    _core.check(pool.status, {"x": a.shape, "output_size": output_size})
+    return _run(pool, batched, has_batch, kind, place, bool(return_indices), out, num_threads)
 
 
-def _unpool_sizes(axes: int, output_size: Any, x_shape: Ints, layout: int, sizes: Ints, kernel: Ints, stride: Any,
-                  padding: Any) -> Ints:  # fmt: skip
-    channels = arg.sizes_of(x_shape, layout)[0]
+def _whole(kind: int, x: Any, layout: Any) -> Array:
+    """Pool each plane to one element."""
+    a = arg.array("x", x)
+    if a.ndim not in (3, 4, 5):
+        arg.fail("x", "must have 3, 4 or 5 axes (batch, channels and 1 to 3 spatial)", a.shape)
+    return _adaptive(a.ndim - 2, kind, a, 1, layout, None, None)  # type: ignore[return-value]
+
+
+# -------------------------------------------------------------------------------- unpooling
+
+
+def _unpooled_sizes(x_shape: Ints, sizes: Ints, window: Window, padding: Any, output_size: Any, place: int) -> Ints:
+    """Return the spatial output size of an unpooling of x, batched or not."""
+    axes = len(sizes)
     if output_size is None:
-        if isinstance(padding, str) and padding in ("same", "same_lower"):
-            arg.fail("padding", "must be numbers, or output_size be given", padding)
-        window = arg.window(axes, sizes, kernel, kernel if stride is None else stride, padding, 1, arg.POOL_NAMES)
-        out = tuple(
-            [(n - 1) * s - sum(p) + k for n, k, s, p in zip(sizes, window.kernel, window.stride, window.padding, strict=True)]
-        )
-        if min(out) < 1 or max(out) > arg.LARGEST:
-            arg.fail("output size", f"must be at least 1 and below 2**63 on every axis (padding {padding!r})", out)
-        return out
-    arg.window(axes, sizes, kernel, kernel if stride is None else stride, padding, 1, arg.POOL_NAMES)
-    if not arg.is_sequence(output_size):
-        raise TypeError(f"output_size must be a sequence of integers, got {output_size!r}")
-    full = tuple([arg.integer("output_size", entry) for entry in output_size])
-    if len(full) == axes:
-        spatial = full
-    elif len(full) in (axes + 1, axes + 2):
-        batched = full if len(full) == axes + 2 else (x_shape[0], *full)
-        given_channels, spatial = arg.sizes_of(batched, layout)
-        if batched[0] != x_shape[0] or given_channels != channels:
-            arg.fail("output_size", f"must agree with x in batch and channels {x_shape}", full)
-    else:
-        arg.fail("output_size", f"must have {axes} spatial entries or the full shape", full)
-    if min(spatial) < 1:
-        arg.fail("output_size", "must be at least 1 on every axis", full)
-    return spatial
+        if isinstance(padding, str) and padding != "valid":
+            arg.fail("output_size", f"must be given with padding={padding!r}", output_size)
+        return arg.transposed_sizes(sizes, window, (0,) * axes)
+    if arg.is_sequence(output_size) and len(output_size) == len(x_shape):
+        full = arg.shape("output_size", output_size)
+        channel = -1 if place else -1 - axes
+        spatial = full[-1 - axes : -1] if place else full[-axes:]
+        if full[channel] != x_shape[channel] or full[: -1 - axes] != x_shape[: -1 - axes]:
+            arg.fail("output_size", f"must keep batch and channels of x {x_shape}", output_size)
+        return arg.integers("output_size", spatial, axes)
+    return arg.integers("output_size", output_size, axes)
 
 
-def _unpool(axes: int, x: Any, indices: Any, kernel_size: Any, stride: Any, padding: Any, output_size: Any, layout: Any,
-            out: Any, num_threads: Any) -> Array:  # fmt: skip
-    a, has_batch, channels, sizes, place = _input(x, axes, layout)
-    where = arg.array("indices", indices)
-    if where.dtype.kind not in "iu":
-        raise TypeError(f"indices must be an integer array, got dtype {where.dtype}")
-    if where.shape != (a.shape if has_batch else a.shape[1:]):
-        arg.fail("indices", f"must have x's shape {a.shape if has_batch else a.shape[1:]}", where.shape)
+def _places(indices: Any, shape: Ints) -> Array:
+    places = arg.array("indices", indices)
+    if places.dtype.kind not in "iu":
+        raise TypeError(f"indices must be of an integer dtype, got dtype {places.dtype}")
+    if places.shape != shape:
+        arg.fail("indices", f"must have the shape of x, {shape}", places.shape)
+    return places
+
+
+def _unpool(
+    axes: int, x: Any, indices: Any, kernel_size: Any, stride: Any, padding: Any, output_size: Any, layout: Any,
+    out: Any, num_threads: Any,
+) -> Array:  # fmt: skip
+    a = arg.array("x", x)
+    batched, has_batch = arg.batched("x", a, axes)
+    places = _places(indices, a.shape)
+    place = arg.choice("layout", layout, arg.LAYOUTS)
+    channels, sizes = arg.sizes_of(batched.shape, place)
+    if min(batched.shape[1:]) < 1:
+        arg.fail("x", "must have at least 1 channel and at least 1 element on every spatial axis", a.shape)
     kernel = arg.integers("kernel_size", kernel_size, axes)
-    target = _unpool_sizes(axes, output_size, a.shape, place, sizes, kernel, stride, padding)
+    window = arg.window(axes, sizes, kernel, kernel if stride is None else stride, padding, 1, arg.POOL_NAMES)
+    targets = _unpooled_sizes(a.shape, sizes, window, padding, output_size, place)
+    n, plane = batched.shape[0], prod(targets)
+    arg.check_count("x", a.shape, n, channels, plane)
+    shape = arg.shape_of(n, channels, targets, place)
     threads = arg.threads(num_threads)
-    shape = arg.shape_of(a.shape[0], channels, target, place)
     if out is not None:
         arg.check_out("out", out, shape if has_batch else shape[1:], a.dtype)
-    in_plane, out_plane = int(np.prod(sizes)), int(np.prod(target, dtype=object))
-    if out_plane * max(a.shape[0], 1) * channels * 16 > arg.LARGEST:
-        raise MemoryError(f"output_size must lead to fewer than 2**63 bytes, got {target}")
-    flat = np.ascontiguousarray(where, np.int64)
-    if flat.size and (int(where.min()) < 0 or int(where.max()) >= out_plane):
-        bad = where[(where < 0) | (where >= min(out_plane, np.iinfo(where.dtype).max + 1))].flat
-        arg.fail("indices", f"must lie within the spatial plane of the output {target}", int(bad[0]))
-    inputs = [v for v in (x, indices) if isinstance(v, np.ndarray)]
+    values = np.ascontiguousarray(batched)
+    winners = np.ascontiguousarray(places, np.int64).reshape(batched.shape)
 
-    def compute(y: Array) -> None:
-        code = arg.DTYPES[a.dtype]
-        status = _core.unpool(a, flat, y, a.shape[0], channels, in_plane, out_plane, code, place, threads) if y.size else 0
-        _core.check(status, {"indices": indices, "output_size": target})
+    def compute(dst: Array) -> None:
+        status = _core.unpool(
+            values, winners, dst, n, channels, prod(sizes), plane, arg.DTYPES[a.dtype], place, threads
+        )  # fmt: skip
+        if status:
+            wrong = winners[(winners < 0) | (winners >= plane)]
+            _core.check(status, {"x": a.shape, "output_size": output_size, "indices": int(wrong[0]) if wrong.size else None})
 
-    y = arg.into(out, shape, a.dtype, [*inputs, a, flat], compute)
-    if out is not None:
-        return out  # type: ignore[no-any-return]
-    return y if has_batch else y[0]
+    y = arg.into(out, shape, a.dtype, [values, winners], compute)
+    return y if out is not None or has_batch else y[0]
 
 
-def max_pool1d(
-    x: ArrayLike, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False,
-    return_indices: bool = False, *, layout: str = "channels_first", out: Any = None, num_threads: int | None = None,
-) -> Any:  # fmt: skip
-    """Take the maximum of every window (1-D max pooling).
+# ------------------------------------------------------------------------------- docstrings
+
+_SHAPES = {1: "n, c, length", 2: "n, c, height, width", 3: "n, c, depth, height, width"}
+_OUT_SHAPES = {1: "n, c, out", 2: "n, c, out_h, out_w", 3: "n, c, out_d, out_h, out_w"}
+
+_X = """x : array_like, shape ({x_shape}) or without the batch axis
+        float32, float64, integer or bool; any strides. Never modified."""
+
+_WINDOW = """kernel_size : int or {axes}-tuple of int
+        Taps of a window on each axis.
+    stride : int or {axes}-tuple of int, optional
+        Steps from window to window; the kernel size if left out."""
+
+_PADDING = """padding : int, sequence or str, default 0
+        {padding} on both sides: an int, one int per spatial axis, one ``(before, after)`` pair per
+        spatial axis, or ``"valid"``, ``"same"`` or ``"same_lower"``. It may exceed half the kernel."""
+
+_DILATION = """dilation : int or {axes}-tuple of int, default 1
+        Steps between the taps of a window."""
+
+_CEIL = """ceil_mode : bool, default False
+        Also take a last window that sticks out behind the input (clipped), unless it would start
+        behind it."""
+
+_COMMON = """layout : {{"channels_first", "channels_last"}}
+        Axis order of `x` and of the result.
+    out : {out}, optional
+        Receives the result; exact shape and dtype, any strides.
+    num_threads : int, optional
+        Threads of this call, 1 to 1024; default `convkit.get_num_threads`."""
+
+_INDICES = """return_indices : bool, default False
+        Also return where the maxima stand; `out` is then a pair ``(values, indices)``."""
+
+_WINDOW_LENGTH = """with
+        ``out = (in + before + after - dilation * (k - 1) - 1) / stride + 1`` on each axis, rounded
+        down, or up with `ceil_mode`."""
+
+_RAISES = """ValueError
+        For a value or shape that breaks a rule{rule}; the text names the argument.
+    TypeError
+        For an unsupported dtype or a number of the wrong type.
+    MemoryError
+        If result or workspace cannot be allocated."""
+
+_PAIR = """indices : ndarray of int64
+        Only with `return_indices`: flat places in the spatial plane of the unpadded input, in the
+        shape of the values."""
+
+_DOCS = {
+    "max": f"""{{title}}
 
     Parameters
     ----------
-    x : array_like, shape (n, c, length) or without the batch axis
-        float32, float64, integer or bool. Never modified.
-    kernel_size, stride : int or sequence of int
-        Window and its steps; stride None means kernel_size.
-    padding : int, sequence or str
-        As in `conv2d`, but for "full" and "causal"; may exceed half the kernel.
-    dilation : int or sequence of int
-        Step between the taps of a window.
-    ceil_mode : bool
-        Round the output length up; a window that would start in the after-padding is left out.
-    return_indices : bool
-        Also return the flat index of each maximum in the unpadded spatial plane, int64.
-    layout : {"channels_first", "channels_last"}
-        Axis order of `x` and of the result.
-    out : ndarray, optional
-        Receives the result; with `return_indices` a pair (values, indices).
-    num_threads : int, optional
-        Threads of this call.
+    {_X}
+    {_WINDOW}
+    {_PADDING}
+    {_DILATION}
+    {_CEIL}
+    {_INDICES}
+    {_COMMON}
 
     Returns
     -------
-    ndarray, or (ndarray, ndarray) with `return_indices`
-        Shape (n, c, out) with ``out = floor((in + before + after - dilation * (k - 1) - 1) / stride) + 1``; dtype of `x`.
+    values : ndarray
+        The dtype of `x`, shape ({{y_shape}}) {_WINDOW_LENGTH}
+    {_PAIR}
 
     Raises
     ------
-    ValueError, TypeError
-        If an argument is not valid; the text names it.
+    {_RAISES}
 
     Notes
     -----
-    Padding never wins. NaN wins; the first of several maxima in row-major order gives the index.
+    Results are exact. NaN counts as the largest value; among equal elements, and among several NaN,
+    the first one in row-major order is taken. Without indices, rows may be folded first and the
+    windows then taken from the folded row, which changes no value.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import convkit
-    >>> x = np.arange(4.0).reshape(1, 1, 4)
-    >>> convkit.max_pool1d(x, 4).ravel().tolist()
-    [3.0]
+{{example}}
+    """,
+    "average": f"""{{title}}
+
+    Parameters
+    ----------
+    {_X}
+    {_WINDOW}
+    {_PADDING}
+    {_CEIL}
+    count_include_pad : bool, default True
+        Whether the zeros of the padding count as elements. What sticks out beyond the padding
+        never counts.
+    divisor_override : int, optional
+        Divide the sums by this number, not 0, in place of the count.
+    {_DILATION}
+    {_COMMON}
+
+    Returns
+    -------
+    ndarray
+        float32 for float32, else float64; shape ({{y_shape}}) {_WINDOW_LENGTH}
+
+    Raises
+    ------
+    {_RAISES}
+
+    Notes
+    -----
+    Every window is summed anew, in the dtype of the result and an order that the shape alone
+    decides: a large element leaves nothing behind in its neighbours, and the bits depend neither on
+    the number of threads nor on how a batch is split. For K taps the error is at most
+    ``(K + 2) * eps * sum(|x|) / K``; sums of integers are exact up to ``2**53``.
+
+    Examples
+    --------
+{{example}}
+    """,
+    "lp": f"""{{title}}
+
+    Parameters
+    ----------
+    {_X}
+    norm_type : float
+        The power p, greater than 0 and finite.
+    {_WINDOW}
+    {_CEIL}
+    {_PADDING}
+    {_DILATION}
+    {_COMMON}
+
+    Returns
+    -------
+    ndarray
+        float32 for float32, else float64; shape ({{y_shape}}) {_WINDOW_LENGTH}
+
+    Raises
+    ------
+    {_RAISES}
+
+    Notes
+    -----
+    The powers of the magnitudes are summed in double precision, in an order that the shape alone
+    decides, and the root is rounded once to the dtype of the result. A window at the border takes
+    the elements it has and is not rescaled.
+
+    Examples
+    --------
+{{example}}
+    """,
+    "adaptive max": f"""{{title}}
+
+    Parameters
+    ----------
+    {_X}
+    output_size : int, None or {{axes}}-tuple of them
+        Windows on each axis; None keeps the length of the axis.
+    {_INDICES}
+    {_COMMON}
+
+    Returns
+    -------
+    values : ndarray
+        The dtype of `x`, shape ({{y_shape}}) with the lengths of `output_size`.
+    {_PAIR}
+
+    Raises
+    ------
+    {_RAISES}
+
+    Notes
+    -----
+    Window i of o on an axis of length L covers ``floor(i * L / o)`` up to, but not including,
+    ``ceil((i + 1) * L / o)``; windows overlap where o does not divide L, and o may exceed L. Results
+    are exact; NaN and ties are treated as in `max_pool{{axes}}d`.
+
+    Examples
+    --------
+{{example}}
+    """,
+    "adaptive average": f"""{{title}}
+
+    Parameters
+    ----------
+    {_X}
+    output_size : int, None or {{axes}}-tuple of them
+        Windows on each axis; None keeps the length of the axis.
+    {_COMMON}
+
+    Returns
+    -------
+    ndarray
+        float32 for float32, else float64; shape ({{y_shape}}) with the lengths of `output_size`.
+
+    Raises
+    ------
+    {_RAISES}
+
+    Notes
+    -----
+    Window i of o on an axis of length L covers ``floor(i * L / o)`` up to, but not including,
+    ``ceil((i + 1) * L / o)``. Summed as in `avg_pool{{axes}}d`, with the same bound on the error.
+
+    Examples
+    --------
+{{example}}
+    """,
+    "unpool": f"""{{title}}
+
+    Parameters
+    ----------
+    {_X}
+    indices : array_like of int, the shape of `x`
+        Flat place of each element in its spatial plane of the output.
+    {_WINDOW}
+    {_PADDING}
+    output_size : sequence of int, optional
+        Spatial or full shape of the result, where the default is not the right one. It must be
+        given with ``padding="same"`` and ``"same_lower"``.
+    {_COMMON}
+
+    Returns
+    -------
+    ndarray
+        The dtype of `x`, shape ({{y_shape}}) with
+        ``out = (in - 1) * stride - before - after + k`` on each axis, or `output_size`.
+
+    Raises
+    ------
+    {_RAISES}
+
+    Notes
+    -----
+    Values are copied, everything else is 0. Of several equal indices the last one in row-major
+    order wins, for any number of threads. All indices are checked before anything is written.
+
+    Examples
+    --------
+{{example}}
+    """,
+    "global": f"""{{title}}
+
+    Parameters
+    ----------
+    x : array_like, shape (n, c, *spatial), or (n, *spatial, c) with channels last
+        float32, float64, integer or bool, with batch axis and 1 to 3 spatial axes. Never modified.
+    layout : {{{{"channels_first", "channels_last"}}}}
+        Axis order of `x` and of the result.
+
+    Returns
+    -------
+    ndarray
+        {{result}} The shape of `x` with each spatial length ``out = 1``.
+
+    Raises
+    ------
+    {_RAISES}
+
+    Notes
+    -----
+    {{notes}}
+
+    Examples
+    --------
+{{example}}
+    """,
+}
+
+
+def _document(family: str, axes: int, title: str, example: str, **more: str) -> Callable[[_F], _F]:
+    """Give a function the docstring of its family."""
+    padding = {"average": "Zeros", "unpool": "What the pooling had"}.get(family, "Places without an element")
+    windowed = family in ("max", "average", "lp")
+    text = _DOCS[family].format(
+        title=title,
+        axes=axes,
+        x_shape=_SHAPES.get(axes),
+        y_shape=_OUT_SHAPES.get(axes),
+        padding=padding,
+        out="ndarray or pair of ndarray" if "max" in family else "ndarray",
+        rule=", or where a window has no element that counts" if windowed else "",
+        example="\n".join(f"    {line}" for line in (">>> import convkit", *example.strip().splitlines())),
+        **more,
+    )
+
+    def attach(function: _F) -> _F:
+        function.__doc__ = text
+        return function
+
+    return attach
+
+
+# ------------------------------------------------------------------------------------------ max
+
+
+@_document(
+    "max",
+    1,
+    "Take the maximum of each window of sequences.",
     """
-    return _pool(1, _core.POOL_MAX, x, kernel_size, stride, padding, dilation, layout, out, num_threads,
-                 ceil_mode=ceil_mode, with_indices=_flag(out, return_indices))  # fmt: skip
+>>> convkit.max_pool1d([[3, 1, 2, 2, 5]], 2, ceil_mode=True, return_indices=True)
+(array([[3, 2, 5]]), array([[0, 2, 4]]))
+""",
+)
+def max_pool1d(
+    x: ArrayLike, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False,
+    return_indices: bool = False, *, layout: str = "channels_first", out: Any = None, num_threads: int | None = None,
+) -> Pooled:  # fmt: skip
+    return _max(1, x, kernel_size, stride, padding, dilation, ceil_mode, return_indices, layout, out, num_threads)
 
 
+@_document(
+    "max",
+    2,
+    "Take the maximum of each window of planes.",
+    """
+>>> convkit.max_pool2d([[[1, 2, 3], [4, 9, 6], [7, 8, 5]]], 2, stride=1)
+array([[[9, 9],
+        [9, 9]]])
+""",
+)
+def max_pool2d(
+    x: ArrayLike, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False,
+    return_indices: bool = False, *, layout: str = "channels_first", out: Any = None, num_threads: int | None = None,
+) -> Pooled:  # fmt: skip
+    return _max(2, x, kernel_size, stride, padding, dilation, ceil_mode, return_indices, layout, out, num_threads)
+
+
+@_document(
+    "max",
+    3,
+    "Take the maximum of each window of volumes.",
+    """
+>>> import numpy as np
+>>> convkit.max_pool3d(np.arange(8).reshape(1, 2, 2, 2), (2, 1, 2))
+array([[[[5],
+         [7]]]])
+""",
+)
+def max_pool3d(
+    x: ArrayLike, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False,
+    return_indices: bool = False, *, layout: str = "channels_first", out: Any = None, num_threads: int | None = None,
+) -> Pooled:  # fmt: skip
+    return _max(3, x, kernel_size, stride, padding, dilation, ceil_mode, return_indices, layout, out, num_threads)
+
+
+# -------------------------------------------------------------------------------------- average
+
+
+@_document(
+    "average",
+    1,
+    "Average each window of sequences.",
+    """
+>>> convkit.avg_pool1d([[2, 4, 6, 8]], 2, padding=1)
+array([[1., 5., 4.]])
+>>> convkit.avg_pool1d([[2, 4, 6, 8]], 2, padding=1, count_include_pad=False)
+array([[2., 5., 8.]])
+""",
+)
 def avg_pool1d(
     x: ArrayLike, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
     count_include_pad: bool = True, divisor_override: int | None = None, *, dilation: Any = 1,
     layout: str = "channels_first", out: Array | None = None, num_threads: int | None = None,
 ) -> Array:  # fmt: skip
-    """Average every window (1-D average pooling).
+    return _average(
+        1, x, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override, dilation, layout, out, num_threads
+    )
 
-    Parameters
-    ----------
-    x : array_like, shape (n, c, length) or without the batch axis
-        float32, float64, integer or bool. Never modified.
-    kernel_size, stride : int or sequence of int
-        Window and its steps; stride None means kernel_size.
-    padding : int, sequence or str
-        As in `conv2d`, but for "full" and "causal"; may exceed half the kernel.
-    ceil_mode : bool
-        Round the output length up; a window that would start in the after-padding is left out.
-    count_include_pad : bool
-        Whether the zeros of the padding count as elements.
-    divisor_override : int, optional
-        Divide the sums by this instead.
-    dilation : int or sequence of int
-        Step between the taps of a window.
-    layout : {"channels_first", "channels_last"}
-        Axis order of `x` and of the result.
-    out : ndarray, optional
-        Receives the result; with `return_indices` a pair (values, indices).
-    num_threads : int, optional
-        Threads of this call.
 
-    Returns
-    -------
-    ndarray
-        Shape (n, c, out) with ``out = floor((in + before + after - dilation * (k - 1) - 1) / stride) + 1``; float32 for float32, else float64.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If an argument is not valid; the text names it.
-
-    Notes
-    -----
-    The sum of a window in one fixed order, divided once.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import convkit
-    >>> x = np.arange(4.0).reshape(1, 1, 4)
-    >>> convkit.avg_pool1d(x, 4).ravel().tolist()
-    [1.5]
+@_document(
+    "average",
+    2,
+    "Average each window of planes.",
     """
-    return _pool(1, _core.POOL_AVERAGE, x, kernel_size, stride, padding, dilation, layout, out, num_threads,
-                 ceil_mode=ceil_mode, count_include_pad=count_include_pad, divisor_override=divisor_override)  # type: ignore[no-any-return]  # fmt: skip
-
-
-def lp_pool1d(
-    x: ArrayLike, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False, *, padding: Any = 0,
-    dilation: Any = 1, layout: str = "channels_first", out: Array | None = None, num_threads: int | None = None,
-) -> Array:  # fmt: skip
-    """Take the p-norm of every window (1-D lp pooling).
-
-    Parameters
-    ----------
-    x : array_like, shape (n, c, length) or without the batch axis
-        float32, float64, integer or bool. Never modified.
-    norm_type : float
-        p, greater than 0 and finite.
-    kernel_size, stride : int or sequence of int
-        Window and its steps; stride None means kernel_size.
-    ceil_mode : bool
-        Round the output length up; a window that would start in the after-padding is left out.
-    padding : int, sequence or str
-        As in `conv2d`, but for "full" and "causal"; may exceed half the kernel.
-    dilation : int or sequence of int
-        Step between the taps of a window.
-    layout : {"channels_first", "channels_last"}
-        Axis order of `x` and of the result.
-    out : ndarray, optional
-        Receives the result; with `return_indices` a pair (values, indices).
-    num_threads : int, optional
-        Threads of this call.
-
-    Returns
-    -------
-    ndarray
-        Shape (n, c, out) with ``out = floor((in + before + after - dilation * (k - 1) - 1) / stride) + 1``; float32 for float32, else float64.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If an argument is not valid; the text names it.
-
-    Notes
-    -----
-    ``(sum |x| ** p) ** (1 / p)`` over the elements there are, summed in float64.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import convkit
-    >>> convkit.lp_pool1d(np.ones((1, 1, 2)), 1, 2).ravel().tolist()
-    [2.0]
-    """
-    return _pool(1, _core.POOL_LP, x, kernel_size, stride, padding, dilation, layout, out, num_threads,
-                 ceil_mode=ceil_mode, norm_type=norm_type, power=_power(norm_type))  # type: ignore[no-any-return]  # fmt: skip
-
-
-def adaptive_max_pool1d(
-    x: ArrayLike, output_size: Any, return_indices: bool = False, *, layout: str = "channels_first", out: Any = None, num_threads: int | None = None,
-) -> Any:  # fmt: skip
-    """Take maxima over windows that share out the input (1-D adaptive max pooling).
-
-    Parameters
-    ----------
-    x : array_like, shape (n, c, length) or without the batch axis
-        float32, float64, integer or bool. Never modified.
-    output_size : int, None or sequence of them
-        Output length of each axis; None keeps the input's.
-    return_indices : bool
-        Also return the flat index of each maximum in the unpadded spatial plane, int64.
-    layout : {"channels_first", "channels_last"}
-        Axis order of `x` and of the result.
-    out : ndarray, optional
-        Receives the result; with `return_indices` a pair (values, indices).
-    num_threads : int, optional
-        Threads of this call.
-
-    Returns
-    -------
-    ndarray, or (ndarray, ndarray) with `return_indices`
-        Shape (n, c, out) with ``out = output_size``; dtype of `x`.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If an argument is not valid; the text names it.
-
-    Notes
-    -----
-    Window i covers ``floor(i * in / out)`` to ``ceil((i + 1) * in / out)``.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import convkit
-    >>> x = np.arange(4.0).reshape(1, 1, 4)
-    >>> convkit.adaptive_max_pool1d(x, 1).ravel().tolist()
-    [3.0]
-    """
-    return _adaptive(1, _core.POOL_MAX, x, output_size, layout, out, num_threads, _flag(out, return_indices))
-
-
-def adaptive_avg_pool1d(
-    x: ArrayLike, output_size: Any, *, layout: str = "channels_first", out: Array | None = None, num_threads: int | None = None,
-) -> Array:  # fmt: skip
-    """Average windows that share out the input (1-D adaptive average pooling).
-
-    Parameters
-    ----------
-    x : array_like, shape (n, c, length) or without the batch axis
-        float32, float64, integer or bool. Never modified.
-    output_size : int, None or sequence of them
-        Output length of each axis; None keeps the input's.
-    layout : {"channels_first", "channels_last"}
-        Axis order of `x` and of the result.
-    out : ndarray, optional
-        Receives the result; with `return_indices` a pair (values, indices).
-    num_threads : int, optional
-        Threads of this call.
-
-    Returns
-    -------
-    ndarray
-        Shape (n, c, out) with ``out = output_size``; float32 for float32, else float64.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If an argument is not valid; the text names it.
-
-    Notes
-    -----
-    Window i covers ``floor(i * in / out)`` to ``ceil((i + 1) * in / out)``.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import convkit
-    >>> x = np.arange(4.0).reshape(1, 1, 4)
-    >>> convkit.adaptive_avg_pool1d(x, 1).ravel().tolist()
-    [1.5]
-    """
-    return _adaptive(1, _core.POOL_AVERAGE, x, output_size, layout, out, num_threads)  # type: ignore[no-any-return]
-
-
-def max_unpool1d(
-    x: ArrayLike, indices: ArrayLike, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None,
-    *, layout: str = "channels_first", out: Array | None = None, num_threads: int | None = None,
-) -> Array:  # fmt: skip
-    """Put maxima back to where they came from (1-D max unpooling); everything else is zero.
-
-    Parameters
-    ----------
-    x : array_like, shape (n, c, length) or without the batch axis
-        float32, float64, integer or bool. Never modified.
-    indices : array_like of int
-        What `max_pool1d` returned; shape of `x`.
-    kernel_size, stride : int or sequence of int
-        Window and its steps; stride None means kernel_size.
-    padding : int, sequence or str
-        As in `conv2d`, but for "full" and "causal"; may exceed half the kernel.
-    output_size : sequence of int, optional
-        Spatial or full shape of the result.
-    layout : {"channels_first", "channels_last"}
-        Axis order of `x` and of the result.
-    out : ndarray, optional
-        Receives the result; with `return_indices` a pair (values, indices).
-    num_threads : int, optional
-        Threads of this call.
-
-    Returns
-    -------
-    ndarray
-        Shape (n, c, out) with ``out = (in - 1) * stride - before - after + k`` by default; dtype of `x`.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If an argument is not valid; the text names it.
-
-    Notes
-    -----
-    The last of several equal indices wins.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import convkit
-    >>> x = np.arange(4.0).reshape(1, 1, 4)
-    >>> y, i = convkit.max_pool1d(x, 4, return_indices=True)
-    >>> convkit.max_unpool1d(y, i, 4).ravel().tolist()
-    [0.0, 0.0, 0.0, 3.0]
-    """
-    return _unpool(1, x, indices, kernel_size, stride, padding, output_size, layout, out, num_threads)
-
-
-def max_pool2d(
-    x: ArrayLike, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False,
-    return_indices: bool = False, *, layout: str = "channels_first", out: Any = None, num_threads: int | None = None,
-) -> Any:  # fmt: skip
-    """Take the maximum of every window (2-D max pooling).
-
-    Parameters
-    ----------
-    x : array_like, shape (n, c, height, width) or without the batch axis
-        float32, float64, integer or bool. Never modified.
-    kernel_size, stride : int or sequence of int
-        Window and its steps; stride None means kernel_size.
-    padding : int, sequence or str
-        As in `conv2d`, but for "full" and "causal"; may exceed half the kernel.
-    dilation : int or sequence of int
-        Step between the taps of a window.
-    ceil_mode : bool
-        Round the output length up; a window that would start in the after-padding is left out.
-    return_indices : bool
-        Also return the flat index of each maximum in the unpadded spatial plane, int64.
-    layout : {"channels_first", "channels_last"}
-        Axis order of `x` and of the result.
-    out : ndarray, optional
-        Receives the result; with `return_indices` a pair (values, indices).
-    num_threads : int, optional
-        Threads of this call.
-
-    Returns
-    -------
-    ndarray, or (ndarray, ndarray) with `return_indices`
-        Shape (n, c, out_h, out_w) with ``out = floor((in + before + after - dilation * (k - 1) - 1) / stride) + 1``; dtype of `x`.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If an argument is not valid; the text names it.
-
-    Notes
-    -----
-    Padding never wins. NaN wins; the first of several maxima in row-major order gives the index.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import convkit
-    >>> x = np.arange(4.0).reshape(1, 1, 2, 2)
-    >>> convkit.max_pool2d(x, 2).ravel().tolist()
-    [3.0]
-    """
-    return _pool(2, _core.POOL_MAX, x, kernel_size, stride, padding, dilation, layout, out, num_threads,
-                 ceil_mode=ceil_mode, with_indices=_flag(out, return_indices))  # fmt: skip
-
-
+>>> convkit.avg_pool2d([[[1, 2, 3], [4, 5, 6]]], 2, stride=1)
+array([[[3., 4.]]])
+""",
+)
 def avg_pool2d(
     x: ArrayLike, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
     count_include_pad: bool = True, divisor_override: int | None = None, *, dilation: Any = 1,
     layout: str = "channels_first", out: Array | None = None, num_threads: int | None = None,
 ) -> Array:  # fmt: skip
-    """Average every window (2-D average pooling).
+    return _average(
+        2, x, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override, dilation, layout, out, num_threads
+    )
 
-    Parameters
-    ----------
-    x : array_like, shape (n, c, height, width) or without the batch axis
-        float32, float64, integer or bool. Never modified.
-    kernel_size, stride : int or sequence of int
-        Window and its steps; stride None means kernel_size.
-    padding : int, sequence or str
-        As in `conv2d`, but for "full" and "causal"; may exceed half the kernel.
-    ceil_mode : bool
-        Round the output length up; a window that would start in the after-padding is left out.
-    count_include_pad : bool
-        Whether the zeros of the padding count as elements.
-    divisor_override : int, optional
-        Divide the sums by this instead.
-    dilation : int or sequence of int
-        Step between the taps of a window.
-    layout : {"channels_first", "channels_last"}
-        Axis order of `x` and of the result.
-    out : ndarray, optional
-        Receives the result; with `return_indices` a pair (values, indices).
-    num_threads : int, optional
-        Threads of this call.
 
-    Returns
-    -------
-    ndarray
-        Shape (n, c, out_h, out_w) with ``out = floor((in + before + after - dilation * (k - 1) - 1) / stride) + 1``; float32 for float32, else float64.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If an argument is not valid; the text names it.
-
-    Notes
-    -----
-    The sum of a window in one fixed order, divided once.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import convkit
-    >>> x = np.arange(4.0).reshape(1, 1, 2, 2)
-    >>> convkit.avg_pool2d(x, 2).ravel().tolist()
-    [1.5]
+@_document(
+    "average",
+    3,
+    "Average each window of volumes.",
     """
-    return _pool(2, _core.POOL_AVERAGE, x, kernel_size, stride, padding, dilation, layout, out, num_threads,
-                 ceil_mode=ceil_mode, count_include_pad=count_include_pad, divisor_override=divisor_override)  # type: ignore[no-any-return]  # fmt: skip
-
-
-def lp_pool2d(
-    x: ArrayLike, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False, *, padding: Any = 0,
-    dilation: Any = 1, layout: str = "channels_first", out: Array | None = None, num_threads: int | None = None,
-) -> Array:  # fmt: skip
-    """Take the p-norm of every window (2-D lp pooling).
-
-    Parameters
-    ----------
-    x : array_like, shape (n, c, height, width) or without the batch axis
-        float32, float64, integer or bool. Never modified.
-    norm_type : float
-        p, greater than 0 and finite.
-    kernel_size, stride : int or sequence of int
-        Window and its steps; stride None means kernel_size.
-    ceil_mode : bool
-        Round the output length up; a window that would start in the after-padding is left out.
-    padding : int, sequence or str
-        As in `conv2d`, but for "full" and "causal"; may exceed half the kernel.
-    dilation : int or sequence of int
-        Step between the taps of a window.
-    layout : {"channels_first", "channels_last"}
-        Axis order of `x` and of the result.
-    out : ndarray, optional
-        Receives the result; with `return_indices` a pair (values, indices).
-    num_threads : int, optional
-        Threads of this call.
-
-    Returns
-    -------
-    ndarray
-        Shape (n, c, out_h, out_w) with ``out = floor((in + before + after - dilation * (k - 1) - 1) / stride) + 1``; float32 for float32, else float64.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If an argument is not valid; the text names it.
-
-    Notes
-    -----
-    ``(sum |x| ** p) ** (1 / p)`` over the elements there are, summed in float64.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import convkit
-    >>> convkit.lp_pool2d(np.ones((1, 1, 2, 2)), 1, 2).ravel().tolist()
-    [4.0]
-    """
-    return _pool(2, _core.POOL_LP, x, kernel_size, stride, padding, dilation, layout, out, num_threads,
-                 ceil_mode=ceil_mode, norm_type=norm_type, power=_power(norm_type))  # type: ignore[no-any-return]  # fmt: skip
-
-
-def adaptive_max_pool2d(
-    x: ArrayLike, output_size: Any, return_indices: bool = False, *, layout: str = "channels_first", out: Any = None, num_threads: int | None = None,
-) -> Any:  # fmt: skip
-    """Take maxima over windows that share out the input (2-D adaptive max pooling).
-
-    Parameters
-    ----------
-    x : array_like, shape (n, c, height, width) or without the batch axis
-        float32, float64, integer or bool. Never modified.
-    output_size : int, None or sequence of them
-        Output length of each axis; None keeps the input's.
-    return_indices : bool
-        Also return the flat index of each maximum in the unpadded spatial plane, int64.
-    layout : {"channels_first", "channels_last"}
-        Axis order of `x` and of the result.
-    out : ndarray, optional
-        Receives the result; with `return_indices` a pair (values, indices).
-    num_threads : int, optional
-        Threads of this call.
-
-    Returns
-    -------
-    ndarray, or (ndarray, ndarray) with `return_indices`
-        Shape (n, c, out_h, out_w) with ``out = output_size``; dtype of `x`.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If an argument is not valid; the text names it.
-
-    Notes
-    -----
-    Window i covers ``floor(i * in / out)`` to ``ceil((i + 1) * in / out)``.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import convkit
-    >>> x = np.arange(4.0).reshape(1, 1, 2, 2)
-    >>> convkit.adaptive_max_pool2d(x, 1).ravel().tolist()
-    [3.0]
-    """
-    return _adaptive(2, _core.POOL_MAX, x, output_size, layout, out, num_threads, _flag(out, return_indices))
-
-
-def adaptive_avg_pool2d(
-    x: ArrayLike, output_size: Any, *, layout: str = "channels_first", out: Array | None = None, num_threads: int | None = None,
-) -> Array:  # fmt: skip
-    """Average windows that share out the input (2-D adaptive average pooling).
-
-    Parameters
-    ----------
-    x : array_like, shape (n, c, height, width) or without the batch axis
-        float32, float64, integer or bool. Never modified.
-    output_size : int, None or sequence of them
-        Output length of each axis; None keeps the input's.
-    layout : {"channels_first", "channels_last"}
-        Axis order of `x` and of the result.
-    out : ndarray, optional
-        Receives the result; with `return_indices` a pair (values, indices).
-    num_threads : int, optional
-        Threads of this call.
-
-    Returns
-    -------
-    ndarray
-        Shape (n, c, out_h, out_w) with ``out = output_size``; float32 for float32, else float64.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If an argument is not valid; the text names it.
-
-    Notes
-    -----
-    Window i covers ``floor(i * in / out)`` to ``ceil((i + 1) * in / out)``.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import convkit
-    >>> x = np.arange(4.0).reshape(1, 1, 2, 2)
-    >>> convkit.adaptive_avg_pool2d(x, 1).ravel().tolist()
-    [1.5]
-    """
-    return _adaptive(2, _core.POOL_AVERAGE, x, output_size, layout, out, num_threads)  # type: ignore[no-any-return]
-
-
-def max_unpool2d(
-    x: ArrayLike, indices: ArrayLike, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None,
-    *, layout: str = "channels_first", out: Array | None = None, num_threads: int | None = None,
-) -> Array:  # fmt: skip
-    """Put maxima back to where they came from (2-D max unpooling); everything else is zero.
-
-    Parameters
-    ----------
-    x : array_like, shape (n, c, height, width) or without the batch axis
-        float32, float64, integer or bool. Never modified.
-    indices : array_like of int
-        What `max_pool2d` returned; shape of `x`.
-    kernel_size, stride : int or sequence of int
-        Window and its steps; stride None means kernel_size.
-    padding : int, sequence or str
-        As in `conv2d`, but for "full" and "causal"; may exceed half the kernel.
-    output_size : sequence of int, optional
-        Spatial or full shape of the result.
-    layout : {"channels_first", "channels_last"}
-        Axis order of `x` and of the result.
-    out : ndarray, optional
-        Receives the result; with `return_indices` a pair (values, indices).
-    num_threads : int, optional
-        Threads of this call.
-
-    Returns
-    -------
-    ndarray
-        Shape (n, c, out_h, out_w) with ``out = (in - 1) * stride - before - after + k`` by default; dtype of `x`.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If an argument is not valid; the text names it.
-
-    Notes
-    -----
-    The last of several equal indices wins.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import convkit
-    >>> x = np.arange(4.0).reshape(1, 1, 2, 2)
-    >>> y, i = convkit.max_pool2d(x, 2, return_indices=True)
-    >>> convkit.max_unpool2d(y, i, 2).ravel().tolist()
-    [0.0, 0.0, 0.0, 3.0]
-    """
-    return _unpool(2, x, indices, kernel_size, stride, padding, output_size, layout, out, num_threads)
-
-
-def max_pool3d(
-    x: ArrayLike, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False,
-    return_indices: bool = False, *, layout: str = "channels_first", out: Any = None, num_threads: int | None = None,
-) -> Any:  # fmt: skip
-    """Take the maximum of every window (3-D max pooling).
-
-    Parameters
-    ----------
-    x : array_like, shape (n, c, depth, height, width) or without the batch axis
-        float32, float64, integer or bool. Never modified.
-    kernel_size, stride : int or sequence of int
-        Window and its steps; stride None means kernel_size.
-    padding : int, sequence or str
-        As in `conv2d`, but for "full" and "causal"; may exceed half the kernel.
-    dilation : int or sequence of int
-        Step between the taps of a window.
-    ceil_mode : bool
-        Round the output length up; a window that would start in the after-padding is left out.
-    return_indices : bool
-        Also return the flat index of each maximum in the unpadded spatial plane, int64.
-    layout : {"channels_first", "channels_last"}
-        Axis order of `x` and of the result.
-    out : ndarray, optional
-        Receives the result; with `return_indices` a pair (values, indices).
-    num_threads : int, optional
-        Threads of this call.
-
-    Returns
-    -------
-    ndarray, or (ndarray, ndarray) with `return_indices`
-        Shape (n, c, out_d, out_h, out_w) with ``out = floor((in + before + after - dilation * (k - 1) - 1) / stride) + 1``; dtype of `x`.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If an argument is not valid; the text names it.
-
-    Notes
-    -----
-    Padding never wins. NaN wins; the first of several maxima in row-major order gives the index.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import convkit
-    >>> x = np.arange(8.0).reshape(1, 1, 2, 2, 2)
-    >>> convkit.max_pool3d(x, 2).ravel().tolist()
-    [7.0]
-    """
-    return _pool(3, _core.POOL_MAX, x, kernel_size, stride, padding, dilation, layout, out, num_threads,
-                 ceil_mode=ceil_mode, with_indices=_flag(out, return_indices))  # fmt: skip
-
-
+>>> import numpy as np
+>>> convkit.avg_pool3d(np.arange(8).reshape(1, 2, 2, 2), 2)
+array([[[[3.5]]]])
+""",
+)
 def avg_pool3d(
     x: ArrayLike, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
     count_include_pad: bool = True, divisor_override: int | None = None, *, dilation: Any = 1,
     layout: str = "channels_first", out: Array | None = None, num_threads: int | None = None,
 ) -> Array:  # fmt: skip
-    """Average every window (3-D average pooling).
+    return _average(
+        3, x, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override, dilation, layout, out, num_threads
+    )
 
-    Parameters
-    ----------
-    x : array_like, shape (n, c, depth, height, width) or without the batch axis
-        float32, float64, integer or bool. Never modified.
-    kernel_size, stride : int or sequence of int
-        Window and its steps; stride None means kernel_size.
-    padding : int, sequence or str
-        As in `conv2d`, but for "full" and "causal"; may exceed half the kernel.
-    ceil_mode : bool
-        Round the output length up; a window that would start in the after-padding is left out.
-    count_include_pad : bool
-        Whether the zeros of the padding count as elements.
-    divisor_override : int, optional
-        Divide the sums by this instead.
-    dilation : int or sequence of int
-        Step between the taps of a window.
-    layout : {"channels_first", "channels_last"}
-        Axis order of `x` and of the result.
-    out : ndarray, optional
-        Receives the result; with `return_indices` a pair (values, indices).
-    num_threads : int, optional
-        Threads of this call.
 
-    Returns
-    -------
-    ndarray
-        Shape (n, c, out_d, out_h, out_w) with ``out = floor((in + before + after - dilation * (k - 1) - 1) / stride) + 1``; float32 for float32, else float64.
+# ------------------------------------------------------------------------------------------- lp
 
-    Raises
-    ------
-    ValueError, TypeError
-        If an argument is not valid; the text names it.
 
-    Notes
-    -----
-    The sum of a window in one fixed order, divided once.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import convkit
-    >>> x = np.arange(8.0).reshape(1, 1, 2, 2, 2)
-    >>> convkit.avg_pool3d(x, 2).ravel().tolist()
-    [3.5]
+@_document(
+    "lp",
+    1,
+    "Take the p-norm ``(sum |x|**p) ** (1/p)`` of each window of sequences.",
     """
-    return _pool(3, _core.POOL_AVERAGE, x, kernel_size, stride, padding, dilation, layout, out, num_threads,
-                 ceil_mode=ceil_mode, count_include_pad=count_include_pad, divisor_override=divisor_override)  # type: ignore[no-any-return]  # fmt: skip
+>>> convkit.lp_pool1d([[3, -4, 5, 12]], 2, 2)
+array([[ 5., 13.]])
+""",
+)
+def lp_pool1d(
+    x: ArrayLike, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False, *, padding: Any = 0,
+    dilation: Any = 1, layout: str = "channels_first", out: Array | None = None, num_threads: int | None = None,
+) -> Array:  # fmt: skip
+    return _lp(1, x, norm_type, kernel_size, stride, ceil_mode, padding, dilation, layout, out, num_threads)
 
 
+@_document(
+    "lp",
+    2,
+    "Take the p-norm ``(sum |x|**p) ** (1/p)`` of each window of planes.",
+    """
+>>> convkit.lp_pool2d([[[1, -1], [1, 1]]], 2, 2)
+array([[[2.]]])
+""",
+)
+def lp_pool2d(
+    x: ArrayLike, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False, *, padding: Any = 0,
+    dilation: Any = 1, layout: str = "channels_first", out: Array | None = None, num_threads: int | None = None,
+) -> Array:  # fmt: skip
+    return _lp(2, x, norm_type, kernel_size, stride, ceil_mode, padding, dilation, layout, out, num_threads)
+
+
+@_document(
+    "lp",
+    3,
+    "Take the p-norm ``(sum |x|**p) ** (1/p)`` of each window of volumes.",
+    """
+>>> import numpy as np
+>>> convkit.lp_pool3d(-np.ones((1, 2, 2, 2)), 1, 2)
+array([[[[8.]]]])
+""",
+)
 def lp_pool3d(
     x: ArrayLike, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False, *, padding: Any = 0,
     dilation: Any = 1, layout: str = "channels_first", out: Array | None = None, num_threads: int | None = None,
 ) -> Array:  # fmt: skip
-    """Take the p-norm of every window (3-D lp pooling).
+    return _lp(3, x, norm_type, kernel_size, stride, ceil_mode, padding, dilation, layout, out, num_threads)
 
-    Parameters
-    ----------
-    x : array_like, shape (n, c, depth, height, width) or without the batch axis
-        float32, float64, integer or bool. Never modified.
-    norm_type : float
-        p, greater than 0 and finite.
-    kernel_size, stride : int or sequence of int
-        Window and its steps; stride None means kernel_size.
-    ceil_mode : bool
-        Round the output length up; a window that would start in the after-padding is left out.
-    padding : int, sequence or str
-        As in `conv2d`, but for "full" and "causal"; may exceed half the kernel.
-    dilation : int or sequence of int
-        Step between the taps of a window.
-    layout : {"channels_first", "channels_last"}
-        Axis order of `x` and of the result.
-    out : ndarray, optional
-        Receives the result; with `return_indices` a pair (values, indices).
-    num_threads : int, optional
-        Threads of this call.
 
-    Returns
-    -------
-    ndarray
-        Shape (n, c, out_d, out_h, out_w) with ``out = floor((in + before + after - dilation * (k - 1) - 1) / stride) + 1``; float32 for float32, else float64.
+# ------------------------------------------------------------------------------------- adaptive
 
-    Raises
-    ------
-    ValueError, TypeError
-        If an argument is not valid; the text names it.
 
-    Notes
-    -----
-    ``(sum |x| ** p) ** (1 / p)`` over the elements there are, summed in float64.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import convkit
-    >>> convkit.lp_pool3d(np.ones((1, 1, 2, 2, 2)), 1, 2).ravel().tolist()
-    [8.0]
+@_document(
+    "adaptive max",
+    1,
+    "Take maxima of sequences over as many windows as the output has elements.",
     """
-    return _pool(3, _core.POOL_LP, x, kernel_size, stride, padding, dilation, layout, out, num_threads,
-                 ceil_mode=ceil_mode, norm_type=norm_type, power=_power(norm_type))  # type: ignore[no-any-return]  # fmt: skip
+>>> convkit.adaptive_max_pool1d([[1, 5, 3, 4, 2]], 2, return_indices=True)
+(array([[5, 4]]), array([[1, 3]]))
+""",
+)
+def adaptive_max_pool1d(
+    x: ArrayLike, output_size: Any, return_indices: bool = False, *,
+    layout: str = "channels_first", out: Any = None, num_threads: int | None = None,
+) -> Pooled:  # fmt: skip
+    return _adaptive(1, _core.POOL_MAX, x, output_size, layout, out, num_threads, return_indices)
 
 
+@_document(
+    "adaptive max",
+    2,
+    "Take maxima of planes over as many windows as the output has elements.",
+    """
+>>> import numpy as np
+>>> convkit.adaptive_max_pool2d(np.arange(12).reshape(1, 3, 4), (None, 1))
+array([[[ 3],
+        [ 7],
+        [11]]])
+""",
+)
+def adaptive_max_pool2d(
+    x: ArrayLike, output_size: Any, return_indices: bool = False, *,
+    layout: str = "channels_first", out: Any = None, num_threads: int | None = None,
+) -> Pooled:  # fmt: skip
+    return _adaptive(2, _core.POOL_MAX, x, output_size, layout, out, num_threads, return_indices)
+
+
+@_document(
+    "adaptive max",
+    3,
+    "Take maxima of volumes over as many windows as the output has elements.",
+    """
+>>> import numpy as np
+>>> convkit.adaptive_max_pool3d(np.arange(12).reshape(1, 2, 2, 3), 1)
+array([[[[11]]]])
+""",
+)
 def adaptive_max_pool3d(
-    x: ArrayLike, output_size: Any, return_indices: bool = False, *, layout: str = "channels_first", out: Any = None, num_threads: int | None = None,
-) -> Any:  # fmt: skip
-    """Take maxima over windows that share out the input (3-D adaptive max pooling).
+    x: ArrayLike, output_size: Any, return_indices: bool = False, *,
+    layout: str = "channels_first", out: Any = None, num_threads: int | None = None,
+) -> Pooled:  # fmt: skip
+    return _adaptive(3, _core.POOL_MAX, x, output_size, layout, out, num_threads, return_indices)
 
-    Parameters
-    ----------
-    x : array_like, shape (n, c, depth, height, width) or without the batch axis
-        float32, float64, integer or bool. Never modified.
-    output_size : int, None or sequence of them
-        Output length of each axis; None keeps the input's.
-    return_indices : bool
-        Also return the flat index of each maximum in the unpadded spatial plane, int64.
-    layout : {"channels_first", "channels_last"}
-        Axis order of `x` and of the result.
-    out : ndarray, optional
-        Receives the result; with `return_indices` a pair (values, indices).
-    num_threads : int, optional
-        Threads of this call.
 
-    Returns
-    -------
-    ndarray, or (ndarray, ndarray) with `return_indices`
-        Shape (n, c, out_d, out_h, out_w) with ``out = output_size``; dtype of `x`.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If an argument is not valid; the text names it.
-
-    Notes
-    -----
-    Window i covers ``floor(i * in / out)`` to ``ceil((i + 1) * in / out)``.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import convkit
-    >>> x = np.arange(8.0).reshape(1, 1, 2, 2, 2)
-    >>> convkit.adaptive_max_pool3d(x, 1).ravel().tolist()
-    [7.0]
+@_document(
+    "adaptive average",
+    1,
+    "Average sequences over as many windows as the output has elements.",
     """
-    return _adaptive(3, _core.POOL_MAX, x, output_size, layout, out, num_threads, _flag(out, return_indices))
+>>> convkit.adaptive_avg_pool1d([[1, 5, 3, 4, 2]], 2)
+array([[3., 3.]])
+""",
+)
+def adaptive_avg_pool1d(
+    x: ArrayLike, output_size: Any, *, layout: str = "channels_first", out: Array | None = None, num_threads: int | None = None,
+) -> Array:  # fmt: skip
+    return _adaptive(1, _core.POOL_AVERAGE, x, output_size, layout, out, num_threads)  # type: ignore[return-value]
 
 
+@_document(
+    "adaptive average",
+    2,
+    "Average planes over as many windows as the output has elements.",
+    """
+>>> import numpy as np
+>>> convkit.adaptive_avg_pool2d(np.arange(12).reshape(1, 3, 4), (1, 2))
+array([[[4.5, 6.5]]])
+""",
+)
+def adaptive_avg_pool2d(
+    x: ArrayLike, output_size: Any, *, layout: str = "channels_first", out: Array | None = None, num_threads: int | None = None,
+) -> Array:  # fmt: skip
+    return _adaptive(2, _core.POOL_AVERAGE, x, output_size, layout, out, num_threads)  # type: ignore[return-value]
+
+
+@_document(
+    "adaptive average",
+    3,
+    "Average volumes over as many windows as the output has elements.",
+    """
+>>> import numpy as np
+>>> convkit.adaptive_avg_pool3d(np.arange(12).reshape(1, 2, 2, 3), (1, 2, 1))
+array([[[[4.],
+         [7.]]]])
+""",
+)
 def adaptive_avg_pool3d(
     x: ArrayLike, output_size: Any, *, layout: str = "channels_first", out: Array | None = None, num_threads: int | None = None,
 ) -> Array:  # fmt: skip
-    """Average windows that share out the input (3-D adaptive average pooling).
+    return _adaptive(3, _core.POOL_AVERAGE, x, output_size, layout, out, num_threads)  # type: ignore[return-value]
 
-    Parameters
-    ----------
-    x : array_like, shape (n, c, depth, height, width) or without the batch axis
-        float32, float64, integer or bool. Never modified.
-    output_size : int, None or sequence of them
-        Output length of each axis; None keeps the input's.
-    layout : {"channels_first", "channels_last"}
-        Axis order of `x` and of the result.
-    out : ndarray, optional
-        Receives the result; with `return_indices` a pair (values, indices).
-    num_threads : int, optional
-        Threads of this call.
 
-    Returns
-    -------
-    ndarray
-        Shape (n, c, out_d, out_h, out_w) with ``out = output_size``; float32 for float32, else float64.
+# --------------------------------------------------------------------------------------- global
 
-    Raises
-    ------
-    ValueError, TypeError
-        If an argument is not valid; the text names it.
 
-    Notes
-    -----
-    Window i covers ``floor(i * in / out)`` to ``ceil((i + 1) * in / out)``.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import convkit
-    >>> x = np.arange(8.0).reshape(1, 1, 2, 2, 2)
-    >>> convkit.adaptive_avg_pool3d(x, 1).ravel().tolist()
-    [3.5]
+@_document(
+    "global",
+    0,
+    "Take the maximum of each channel over all spatial axes, which stay with length 1.",
     """
-    return _adaptive(3, _core.POOL_AVERAGE, x, output_size, layout, out, num_threads)  # type: ignore[no-any-return]
+>>> convkit.global_max_pool([[[1, 3, 2], [4, 5, 6]]])
+array([[[3],
+        [6]]])
+""",
+    result="The dtype of `x`.",
+    notes="Results are exact; NaN wins over every number.",
+)
+def global_max_pool(x: ArrayLike, *, layout: str = "channels_first") -> Array:
+    return _whole(_core.POOL_MAX, x, layout)
 
 
+@_document(
+    "global",
+    0,
+    "Average each channel over all spatial axes, which stay with length 1.",
+    """
+>>> convkit.global_avg_pool([[[1, 3, 2], [4, 5, 6]]])
+array([[[2.],
+        [5.]]])
+""",
+    result="float32 for float32, else float64.",
+    notes="Summed in the dtype of the result, in an order that the shape alone decides.",
+)
+def global_avg_pool(x: ArrayLike, *, layout: str = "channels_first") -> Array:
+    return _whole(_core.POOL_AVERAGE, x, layout)
+
+
+# ------------------------------------------------------------------------------------ unpooling
+
+
+@_document(
+    "unpool",
+    1,
+    "Put maxima back to their places in sequences of zeros.",
+    """
+>>> convkit.max_unpool1d([[7, 8]], [[1, 2]], 2)
+array([[0, 7, 8, 0]])
+""",
+)
+def max_unpool1d(
+    x: ArrayLike, indices: ArrayLike, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None,
+    *, layout: str = "channels_first", out: Array | None = None, num_threads: int | None = None,
+) -> Array:  # fmt: skip
+    return _unpool(1, x, indices, kernel_size, stride, padding, output_size, layout, out, num_threads)
+
+
+@_document(
+    "unpool",
+    2,
+    "Put maxima back to their places in planes of zeros.",
+    """
+>>> convkit.max_unpool2d([[[7, 8]]], [[[0, 6]]], 2)
+array([[[7, 0, 0, 0],
+        [0, 0, 8, 0]]])
+""",
+)
+def max_unpool2d(
+    x: ArrayLike, indices: ArrayLike, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None,
+    *, layout: str = "channels_first", out: Array | None = None, num_threads: int | None = None,
+) -> Array:  # fmt: skip
+    return _unpool(2, x, indices, kernel_size, stride, padding, output_size, layout, out, num_threads)
+
+
+@_document(
+    "unpool",
+    3,
+    "Put maxima back to their places in volumes of zeros.",
+    """
+>>> convkit.max_unpool3d([[[[9]]]], [[[[2]]]], (1, 2, 2))
+array([[[[0, 0],
+         [9, 0]]]])
+""",
+)
 def max_unpool3d(
     x: ArrayLike, indices: ArrayLike, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None,
     *, layout: str = "channels_first", out: Array | None = None, num_threads: int | None = None,
 ) -> Array:  # fmt: skip
-    """Put maxima back to where they came from (3-D max unpooling); everything else is zero.
-
-    Parameters
-    ----------
-    x : array_like, shape (n, c, depth, height, width) or without the batch axis
-        float32, float64, integer or bool. Never modified.
-    indices : array_like of int
-        What `max_pool3d` returned; shape of `x`.
-    kernel_size, stride : int or sequence of int
-        Window and its steps; stride None means kernel_size.
-    padding : int, sequence or str
-        As in `conv2d`, but for "full" and "causal"; may exceed half the kernel.
-    output_size : sequence of int, optional
-        Spatial or full shape of the result.
-    layout : {"channels_first", "channels_last"}
-        Axis order of `x` and of the result.
-    out : ndarray, optional
-        Receives the result; with `return_indices` a pair (values, indices).
-    num_threads : int, optional
-        Threads of this call.
-
-    Returns
-    -------
-    ndarray
-        Shape (n, c, out_d, out_h, out_w) with ``out = (in - 1) * stride - before - after + k`` by default; dtype of `x`.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If an argument is not valid; the text names it.
-
-    Notes
-    -----
-    The last of several equal indices wins.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import convkit
-    >>> x = np.arange(8.0).reshape(1, 1, 2, 2, 2)
-    >>> y, i = convkit.max_pool3d(x, 2, return_indices=True)
-    >>> convkit.max_unpool3d(y, i, 2).ravel().tolist()
-    [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 7.0]
-    """
     return _unpool(3, x, indices, kernel_size, stride, padding, output_size, layout, out, num_threads)
-
-
-def global_max_pool(x: ArrayLike, *, layout: str = "channels_first") -> Array:
-    """Pool each whole spatial plane to one element (maximum).
-
-    Parameters
-    ----------
-    x : array_like, shape (n, c, *spatial)
-        1 to 3 spatial axes, always with its batch axis.
-    layout : {"channels_first", "channels_last"}
-        Axis order of `x` and of the result.
-
-    Returns
-    -------
-    ndarray
-        Shape (n, c, 1, ...): spatial axes kept, of length ``out = 1``.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If an argument is not valid; the text names it.
-
-    Notes
-    -----
-    As the adaptive pooling with an output size of 1.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import convkit
-    >>> convkit.global_max_pool(np.arange(4.0).reshape(1, 1, 2, 2)).ravel().tolist()
-    [3.0]
-    """
-    return _global(_core.POOL_MAX, x, layout)
-
-
-def global_avg_pool(x: ArrayLike, *, layout: str = "channels_first") -> Array:
-    """Pool each whole spatial plane to one element (average).
-
-    Parameters
-    ----------
-    x : array_like, shape (n, c, *spatial)
-        1 to 3 spatial axes, always with its batch axis.
-    layout : {"channels_first", "channels_last"}
-        Axis order of `x` and of the result.
-
-    Returns
-    -------
-    ndarray
-        Shape (n, c, 1, ...): spatial axes kept, of length ``out = 1``.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If an argument is not valid; the text names it.
-
-    Notes
-    -----
-    As the adaptive pooling with an output size of 1.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import convkit
-    >>> convkit.global_avg_pool(np.arange(4.0).reshape(1, 1, 2, 2)).ravel().tolist()
-    [1.5]
-    """
-    return _global(_core.POOL_AVERAGE, x, layout)

@@ -1,220 +1,266 @@
-"""Shapes: output sizes of convolution and pooling, receptive fields."""
+"""Shapes of results and receptive fields, without computing anything."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from . import _arguments as arg
 from . import _core
 from ._arguments import Ints
+from ._conv import describe
 
 
-def _split(name: str, value: Any, axes: int, layout: int) -> tuple[Ints, bool, int, Ints]:
-    """Return batch, whether there was one, channels and sizes of a shape."""
-    full = arg.shape(name, value)
-    if len(full) not in (axes + 1, axes + 2):
-        arg.fail(name, f"must have {axes + 2} entries, or {axes + 1} without the batch", full)
-    has_batch = len(full) == axes + 2
-    batched = full if has_batch else (1, *full)
-    channels, sizes = arg.sizes_of(batched, layout)
-    if channels < 1 or min(sizes) < 1:
-        arg.fail(name, "must have at least 1 channel and at least 1 element on every spatial axis", full)
-    return batched[:1], has_batch, channels, sizes
+class _Input(NamedTuple):
+    """The parts of a shape with or without batch axis."""
+
+    batch: Ints
+    channels: int
+    sizes: Ints
 
 
-def _out(sizes: Ints, window: arg.Window, ceil_mode: bool, given: dict[str, Any]) -> Ints:
-    status, out = _core.window_out(arg.flat(sizes, window), len(sizes), ceil_mode)
-    if status:
-        _core.check(status, given | {"output size": out, "x": sizes})
-    return out
+def _split(shape: Ints, axes: int, place: int) -> _Input:
+    if len(shape) not in (axes + 1, axes + 2):
+        arg.fail("input_shape", f"must have {axes + 2} entries, or {axes + 1} without the batch", shape)
+    batch, inner = shape[: -1 - axes], shape[-1 - axes :]
+    if min(inner) < 1:
+        arg.fail("input_shape", "must have at least 1 channel and at least 1 element on every spatial axis", shape)
+    return _Input(batch, inner[-1], inner[:-1]) if place else _Input(batch, inner[0], inner[1:])
+
+
+def _join(batch: Ints, channels: int, sizes: Ints, place: int) -> Ints:
+    return (*batch, *sizes, channels) if place else (*batch, channels, *sizes)
 
 
 def conv_output_shape(
-    input_shape: Sequence[int],
-    weight_shape: Sequence[int],
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
-    groups: int = 1,
-    *,
-    layout: str = "channels_first",
-    transposed: bool = False,
-    output_padding: Any = 0,
-) -> Ints:
-    """Return the shape of a convolution's result.
+    input_shape: Sequence[int], weight_shape: Sequence[int], stride: Any = 1, padding: Any = 0, dilation: Any = 1,
+    groups: int = 1, *, layout: str = "channels_first", transposed: bool = False, output_padding: Any = 0,
+) -> Ints:  # fmt: skip
+    """Return the shape of the result of a convolution.
 
     Parameters
     ----------
     input_shape : sequence of int
-        Shape of `x`, with or without the batch axis.
+        Shape of x in `layout`, with or without batch axis.
     weight_shape : sequence of int
-        ``(out, in / groups, *kernel)``; transposed: ``(in, out / groups, *kernel)``.
-    stride, padding, dilation, groups, layout
+        (out_channels, in_channels / groups, *kernel); transposed
+        (in_channels, out_channels / groups, *kernel).
+    stride, dilation : int or sequence of int, default 1
         As in `conv2d`.
-    transposed : bool
-        Of a transposed convolution.
-    output_padding : int or sequence of int
-        Transposed only: added to the end of each axis; less than stride or dilation.
+    padding : int, sequence or str, default 0
+        As in `conv2d`; for a transposed convolution integers or pairs only.
+    groups : int, default 1
+        Groups of channels that see only each other.
+    layout : {"channels_first", "channels_last"}
+        Axis order of `input_shape` and of the result.
+    transposed : bool, default False
+        Describe the transposed convolution.
+    output_padding : int or sequence of int, default 0
+        What a transposed result is longer at its end, less than the larger of stride and dilation.
 
     Returns
     -------
     tuple of int
-        Each axis ``(in + before + after - dilation * (k - 1) - 1) // stride + 1``; transposed
-        ``(in - 1) * stride - before - after + dilation * (k - 1) + 1 + output_padding``.
+        With ``out = (in + before + after - dilation * (k - 1) - 1) // stride + 1`` on each axis;
+        transposed ``(in - 1) * stride - before - after + dilation * (k - 1) + 1 + output_padding``.
 
     Raises
     ------
-    ValueError, TypeError
-        As the convolution itself.
+    ValueError
+        For a value or shape that breaks a rule; the text names the argument.
+    TypeError
+        If a number is not an integer.
+
+    Notes
+    -----
+    The sizes of a convolution come from the same check that the convolution itself makes.
 
     Examples
     --------
     >>> import convkit
-    >>> convkit.conv_output_shape((1, 3, 224, 224), (64, 3, 7, 7), stride=2, padding=3)
-    (1, 64, 112, 112)
+    >>> convkit.conv_output_shape((8, 3, 224, 224), (64, 3, 7, 7), stride=2, padding=3)
+    (8, 64, 112, 112)
+    >>> convkit.conv_output_shape((64, 112), (64, 3, 7), 2, 3, transposed=True, output_padding=1)
+    (3, 224)
     """
-    w = arg.shape("weight_shape", weight_shape)
-    axes = len(w) - 2
-    if not 1 <= axes <= 3:
-        arg.fail("weight_shape", "must have 3 to 5 entries", w)
-    if min(w) < 1:
-        arg.fail("weight_shape", "must have entries of at least 1", w)
+    given, weight = arg.shape("input_shape", input_shape), arg.shape("weight_shape", weight_shape)
     place = arg.choice("layout", layout, arg.LAYOUTS)
-    number = arg.integer("groups", groups)
-    batch, has_batch, channels, sizes = _split("input_shape", input_shape, axes, place)
-    if number < 1 or channels % number or w[0] % number:
-        arg.fail("groups", "must be at least 1 and divide the channels", groups)
-    if (w[0] if transposed else w[1] * number) != channels:
-        arg.fail("weight_shape", f"must fit {channels} input channels in {number} groups", w)
+    axes = len(weight) - 2
+    if axes not in (1, 2, 3):
+        arg.fail("weight_shape", "must have 3, 4 or 5 entries", weight)
+    if min(weight) < 1:
+        arg.fail("weight_shape", "must have at least 1 output channel, 1 input channel and 1 tap on every axis", weight)
+    parts = _split(given, axes, place)
     extra = arg.integers("output_padding", output_padding, axes, least=0)
     if transposed:
-        out = _transposed(sizes, w[2:], stride, padding, dilation, extra, output_padding)
-        features = w[1] * number
-    else:
-        if any(extra):
-            arg.fail("output_padding", "must be 0 unless transposed", output_padding)
-        window = arg.window(axes, sizes, w[2:], stride, padding, dilation)
-        out = _out(sizes, window, False, {"padding": padding, "stride": stride, "dilation": dilation})
-        features = w[0]
-    result = arg.shape_of(batch[0], features, out, place)
-    return result if has_batch else result[1:]
+        return _transposed(parts, weight, stride, padding, dilation, groups, place, extra, output_padding)
+    if any(extra):
+        arg.fail("output_padding", "must be 0 unless transposed", output_padding)
+    batched = _join(parts.batch or (1,), parts.channels, parts.sizes, place)
+    dtype = np.dtype(np.float32)
+    problem = describe(batched, dtype, weight, False, stride, padding, dilation, groups, "zeros", layout, None, "direct", False)
+    return _join(parts.batch, weight[0], problem.conv.out, place)
 
 
-def _transposed(sizes: Ints, kernel: Ints, stride: Any, padding: Any, dilation: Any, extra: Ints, given: Any) -> Ints:
-    window = arg.window(len(sizes), sizes, kernel, stride, padding, dilation, names=())
-    for e, s, d in zip(extra, window.stride, window.dilation, strict=True):
-        if e >= max(s, d):
-            arg.fail("output_padding", "must be less than stride or dilation on every axis", given)
-    out = tuple(
-        [
-            (size - 1) * s - sum(p) + d * (k - 1) + 1 + e
-            for size, k, s, d, p, e in zip(sizes, *window, extra, strict=True)
-        ]
-    )
-    if min(out) < 1 or max(out) > arg.LARGEST:
-        arg.fail("output size", "must be at least 1 and below 2**63 on every axis", out)
-    return out
+def _transposed(
+    parts: _Input, weight: Ints, stride: Any, padding: Any, dilation: Any, groups: Any, place: int, extra: Ints,
+    output_padding: Any,
+) -> Ints:  # fmt: skip
+    number_of_groups = arg.integer("groups", groups)
+    if number_of_groups < 1 or parts.channels % number_of_groups:
+        arg.fail("groups", f"must be at least 1 and divide the number of input channels ({parts.channels})", groups)
+    if weight[0] != parts.channels:
+        arg.fail("weight_shape", f"must have x's channels ({parts.channels}) on axis 0", weight)
+    if isinstance(padding, str):
+        arg.fail("padding", "must be integers or pairs for a transposed convolution", padding)
+    window = arg.window(len(extra), parts.sizes, weight[2:], stride, padding, dilation)
+    if any(e >= max(s, d) for e, s, d in zip(extra, window.stride, window.dilation, strict=True)):
+        arg.fail("output_padding", "must be at least 0 and less than stride or dilation on every axis", output_padding)
+    return _join(parts.batch, weight[1] * number_of_groups, arg.transposed_sizes(parts.sizes, window, extra), place)
 
 
 def pool_output_shape(
-    input_shape: Sequence[int],
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
-    ceil_mode: bool = False,
-    *,
-    layout: str = "channels_first",
-) -> Ints:
-    """Return the shape of a pooling's result.
+    input_shape: Sequence[int], kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
+    ceil_mode: bool = False, *, layout: str = "channels_first",
+) -> Ints:  # fmt: skip
+    """Return the shape of the result of a pooling.
 
     Parameters
     ----------
     input_shape : sequence of int
-        Shape of `x`; with a kernel that is one int, the batch axis is part of it.
-    kernel_size, stride, padding, dilation, ceil_mode, layout
+        Shape of x in `layout`.
+    kernel_size : int or sequence of int
+        Taps of a window. The length of a sequence tells the number of spatial axes; with an int,
+        `input_shape` must have its batch axis.
+    stride : int or sequence of int, optional
+        Steps from window to window; the kernel size if left out.
+    padding : int, sequence or str, default 0
         As in `max_pool2d`.
+    dilation : int or sequence of int, default 1
+        Steps between the taps of a window.
+    ceil_mode : bool, default False
+        Also count a last window that sticks out, unless it starts behind the input.
+    layout : {"channels_first", "channels_last"}
+        Axis order of `input_shape` and of the result.
 
     Returns
     -------
     tuple of int
-        Each axis ``floor((in + before + after - dilation * (k - 1) - 1) / stride) + 1``, or
-        ``ceil`` with `ceil_mode`.
+        With ``out = (in + before + after - dilation * (k - 1) - 1) / stride + 1`` on each axis,
+        rounded down, or up with `ceil_mode`.
 
     Raises
     ------
-    ValueError, TypeError
-        As the pooling itself.
+    ValueError
+        For a value or shape that breaks a rule; the text names the argument.
+    TypeError
+        If a number is not an integer.
+
+    Notes
+    -----
+    Whether every window has an element depends on the kind of pooling and is not checked here.
 
     Examples
     --------
     >>> import convkit
-    >>> convkit.pool_output_shape((1, 64, 112, 112), 3, stride=2, padding=1)
-    (1, 64, 56, 56)
+    >>> convkit.pool_output_shape((8, 64, 112, 112), 3, 2, 1)
+    (8, 64, 56, 56)
+    >>> convkit.pool_output_shape((64, 7, 7), (2, 2), ceil_mode=True)
+    (64, 4, 4)
     """
+    given = arg.shape("input_shape", input_shape)
     place = arg.choice("layout", layout, arg.LAYOUTS)
-    shape = arg.shape("input_shape", input_shape)
-    axes = len(kernel_size) if arg.is_sequence(kernel_size) else len(shape) - 2
-    if not 1 <= axes <= 3:
-        if arg.is_sequence(kernel_size):
-            arg.fail("kernel_size", "must have 1 to 3 entries", kernel_size)
-        arg.fail("input_shape", "must have 3 to 5 entries", shape)
+    if arg.is_sequence(kernel_size):
+        axes = len(kernel_size)
+        if axes not in (1, 2, 3):
+            arg.fail("kernel_size", "must have 1, 2 or 3 entries", kernel_size)
+    else:
+        axes = len(given) - 2
+        if axes not in (1, 2, 3):
+            arg.fail("input_shape", "must have 3, 4 or 5 entries (batch, channels and 1 to 3 spatial)", given)
     kernel = arg.integers("kernel_size", kernel_size, axes)
-    batch, has_batch, channels, sizes = _split("input_shape", shape, axes, place)
+    batch, channels, sizes = _split(given, axes, place)
     window = arg.window(axes, sizes, kernel, kernel if stride is None else stride, padding, dilation, arg.POOL_NAMES)
-    given = {"padding": padding, "stride": stride, "dilation": dilation, "kernel_size": kernel_size}
-    result = arg.shape_of(batch[0], channels, _out(sizes, window, bool(ceil_mode), given), place)
-    return result if has_batch else result[1:]
+    status, out = _core.window_out(arg.flat(sizes, window), axes, bool(ceil_mode))
+    names = {"x": given, "kernel_size": kernel_size, "stride": stride, "dilation": dilation, "padding": padding}
+    _core.check(status, names | {"output size": out})
+    return _join(batch, channels, out, place)
 
 
 class ReceptiveField(NamedTuple):
-    """What one output element sees: `size` inputs, `stride` apart, the first at `start` for output 0."""
+    """What one output of a stack of layers sees of the input, along one axis.
+
+    Attributes
+    ----------
+    size : int
+        Input positions from the first one seen to the last.
+    stride : int
+        Input positions from one output's field to the next one's.
+    start : int
+        First input position that output 0 sees; negative where it lies in the padding.
+
+    Examples
+    --------
+    >>> import convkit
+    >>> convkit.receptive_field([(3, 2)]).stride
+    2
+    """
 
     size: int
     stride: int
     start: int
 
 
+def _number(name: str, value: Any, least: int) -> int:
+    number = arg.integer(name, value)
+    if number < least:
+        arg.fail(name, f"must be at least {least}", value)
+    return number
+
+
 def receptive_field(layers: Iterable[Sequence[int]]) -> ReceptiveField:
-    """Return the receptive field of a stack of layers along one axis.
+    """Return the receptive field of a stack of convolutions and poolings along one axis.
 
     Parameters
     ----------
-    layers : iterable of sequences
-        ``(kernel, stride[, dilation[, padding]])`` of each layer, the first one first.
+    layers : iterable of (kernel, stride[, dilation[, padding]])
+        From the input to the output; a dilation left out is 1, a padding (before) left out is 0.
 
     Returns
     -------
     ReceptiveField
-        ``size`` grows by ``dilation * (kernel - 1)`` times the stride so far.
+        ``(size, stride, start)``: each layer adds ``dilation * (kernel - 1)`` and takes away
+        ``padding`` steps of the stride so far.
 
     Raises
     ------
-    ValueError, TypeError
-        If an entry is not valid.
+    ValueError
+        If a layer has not 2 to 4 numbers, or one of them is too small.
+    TypeError
+        If a layer is not a sequence, or a number is not an integer.
+
+    Notes
+    -----
+    Computed with Python's integers, which do not overflow.
 
     Examples
     --------
     >>> import convkit
-    >>> convkit.receptive_field([(3, 1), (3, 1)])
-    ReceptiveField(size=5, stride=1, start=0)
+    >>> convkit.receptive_field([(7, 2, 1, 3), (3, 2, 1, 1)])
+    ReceptiveField(size=11, stride=4, start=-5)
     """
-    size, step, start = 1, 1, 0
-    if isinstance(layers, str) or not hasattr(layers, "__iter__"):
+    if isinstance(layers, (str, bytes)) or not isinstance(layers, Iterable):
         raise TypeError(f"layers must be an iterable of (kernel, stride[, dilation[, padding]]), got {layers!r}")
+    size, jump, start = 1, 1, 0
     for layer in layers:
         if not arg.is_sequence(layer):
-            raise TypeError(f"each layer must be a sequence of integers, got {layer!r}")
-        if not 2 <= len(layer) <= 4:
-            arg.fail("each layer", "must be (kernel, stride[, dilation[, padding]])", tuple(layer))
-        names = ("kernel", "stride", "dilation", "padding")
-        values = [arg.integer(name, entry) for name, entry in zip(names, layer, strict=False)]
-        for name, value, least in zip(names, values, (1, 1, 1, 0), strict=False):
-            if value < least:
-                arg.fail(name, f"must be at least {least}", value)
-        kernel, stride, dilation, padding = (*values, 1, 0)[:4] if len(values) == 2 else (*values, 0)[:4]
-        size += dilation * (kernel - 1) * step
-        start -= padding * step
-        step *= stride
-    return ReceptiveField(size, step, start)
+            raise TypeError(f"layers must hold sequences, one per layer, got {layer!r}")
+        if len(layer) not in (2, 3, 4):
+            arg.fail("layers", "must hold 2 to 4 numbers per layer", layer)
+        kernel, stride, dilation, padding = (*layer, *(1, 0)[len(layer) - 2 :])
+        size += _number("dilation", dilation, 1) * (_number("kernel", kernel, 1) - 1) * jump
+        start -= _number("padding", padding, 0) * jump
+        jump *= _number("stride", stride, 1)
+    return ReceptiveField(size, jump, start)
