@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from . import _arguments as arg
-from . import _conv
+from . import _conv, _core
 from ._arguments import Array, Ints
+from .runtime import Explanation, explain_with
 
 
 class ConvPlan:
@@ -40,9 +41,11 @@ class ConvPlan:
     [[4.0, 4.0], [4.0, 4.0]]
     """
 
-    __slots__ = ("_axes", "_has_batch", "_padding_mode", "_problem", "_sample", "_weights", "algorithm", "flops", "output_shape", "packed_bytes", "workspace_bytes")  # fmt: skip
+    __slots__ = ("_axes", "_full", "_has_batch", "_options", "_padding_mode", "_problem", "_sample", "_weights", "algorithm", "flops", "output_shape", "packed_bytes", "workspace_bytes")  # fmt: skip
 
     _axes: int
+    _full: Ints
+    _options: dict[str, Any]
     _has_batch: bool
     _padding_mode: str
     _problem: _conv.Problem
@@ -68,7 +71,7 @@ class ConvPlan:
         problem.conv.pack(weights.weight)
         out = arg.shape_of(full[0], weights.weight.shape[0], problem.conv.out, problem.layout)
         fields = {
-            "_axes": axes, "_has_batch": has_batch, "_padding_mode": options["padding_mode"], "_problem": problem,
+            "_axes": axes, "_full": full, "_options": options, "_has_batch": has_batch, "_padding_mode": options["padding_mode"], "_problem": problem,
             "_sample": full[1:], "_weights": weights, "algorithm": problem.conv.algorithm,
             "output_shape": out if has_batch else out[1:], "workspace_bytes": problem.conv.thread_bytes,
             "packed_bytes": problem.conv.packed_bytes,
@@ -116,20 +119,20 @@ class ConvPlan:
         batched = a if self._has_batch else a[None]
         return _conv.execute(self._problem, batched, self._weights, self._padding_mode, out, num_threads, self._has_batch)
 
-    def explain(self) -> str:
-        """Tell in words what the plan does.
+    def explain(self) -> Explanation:
+        """Tell which algorithms serve the plan's problem and which one it uses.
 
         Returns
         -------
-        str
-            Algorithm, sizes, memory.
+        Explanation
+            As `convkit.explain`; prints as a table.
         """
-        conv = self._problem.conv
-        return (
-            f"{self._axes}-D convolution of samples {self._sample} ({self._weights.x_dtype}) -> {self.output_shape}\n"
-            f"algorithm {self.algorithm} on {conv.isa}, estimated {conv.cost:.1f} us a sample on one thread\n"
-            f"{self.flops} flops, weights packed in {self.packed_bytes} bytes, {self.workspace_bytes} bytes of workspace a thread"
-        )
+        fixed = (self._full, self._weights.x_dtype, self._weights.weight.shape, self._weights.bias is not None)
+
+        def described(algorithm: str) -> _core.Conv:
+            return _conv.describe(*fixed, prepared=True, **self._options | {"algorithm": algorithm}).conv
+
+        return explain_with(described, self.algorithm)
 
     def __repr__(self) -> str:
         return f"<ConvPlan {self._sample} -> {self.output_shape}, {self.algorithm}>"

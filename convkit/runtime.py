@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -241,6 +241,17 @@ class Explanation(NamedTuple):
         return "\n".join(lines)
 
 
+def explain_with(described: Callable[[str], _core.Conv], algorithm: str) -> Explanation:
+    """Explain a problem that can be described with any algorithm."""
+    taken = described(algorithm)
+    candidates = []
+    for code, name in enumerate(algorithms()):
+        reason = taken.declines(code)
+        cost = float("inf") if reason else described(name).cost
+        candidates.append(Candidate(name, reason is None, reason or "", cost))
+    return Explanation(taken.algorithm, tuple(candidates))
+
+
 def explain(
     op: str, x_shape: Any, weight_shape: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1, *,
     layout: str = "channels_first", dtype: Any = "float32", num_threads: int | None = None, plan: bool = False,
@@ -296,13 +307,7 @@ def explain(
             full, kind, w, False, stride, padding, dilation, groups, "zeros", layout, None, algorithm, plan
         ).conv
 
-    taken = described("auto")
-    candidates = []
-    for code, name in enumerate(algorithms()):
-        reason = taken.declines(code)
-        cost = float("inf") if reason else described(name).cost
-        candidates.append(Candidate(name, reason is None, reason or "", cost))
-    return Explanation(taken.algorithm, tuple(candidates))
+    return explain_with(described, "auto")
 
 
 # ---------------------------------------------------------------------------------- configuration

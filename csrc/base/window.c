@@ -20,16 +20,16 @@ static ck_status output_length(ck_window *w, int axis, bool ceil_mode) {
     return CK_STATUS_TOO_LARGE;
   }
   const int64_t stride = w->stride[axis];
-  if (room.value < 0) {
-    w->out[axis] = ck_min(0, -((-room.value + stride - 1) / stride) + 1);
-    return CK_STATUS_OUTPUT_SIZE;
+  if (ceil_mode) {
+    /* A last window may stick out, but windows that start in the after-padding are left out. */
+    const int64_t last = room.value < 0 ? -(-room.value / stride) : ck_ceil_div(room.value, stride);
+    w->out[axis] = ck_min(last + 1, ck_ceil_div(w->in[axis] + w->before[axis], stride));
+  } else if (room.value < 0) {
+    w->out[axis] = 1 - ck_ceil_div(-room.value, stride);
+  } else {
+    w->out[axis] = room.value / stride + 1;
   }
-  w->out[axis] = room.value / stride + 1;
-  if (ceil_mode && room.value % stride != 0) {
-    /* One window more, if it starts before the after-padding. */
-    const ck_checked start = ck_checked_mul(ck_checked_of(w->out[axis]), ck_checked_of(stride));
-    if (!start.overflow && start.value < w->in[axis] + w->before[axis]) w->out[axis]++;
-  }
+  if (w->out[axis] < 1) return CK_STATUS_OUTPUT_SIZE;
   return CK_STATUS_OK;
 }
 
