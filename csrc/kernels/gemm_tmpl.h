@@ -9,7 +9,7 @@
  *
  * The body is one function whose tile size and addressing are compile-time constants after inlining; `tiles` below lists every
  * size as an instance. Packed A wants 4 * rows bytes a step from L1, B a vector each: 64 bytes a step for 12 FMAs with AVX2. The loop over k must stay
- * free of spills: tests/test_codegen.py looks for stack traffic in the inner loops.
+ * free of spills: look for stack traffic in its disassembly after a change.
  * After: Van Zee and van de Geijn, BLIS, ACM TOMS 41(3), 2015, section 4, for the shape of the tile; the addressing is our own. */
 
 CK_INLINE void CK_OP(gemm_start)(const ck_gemm_tile *t, const int rows, const int vectors, const int tail,
