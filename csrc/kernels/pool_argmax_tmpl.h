@@ -1,10 +1,11 @@
-/* pool_argmax_tmpl.h: maxima with the places they came from. Words: CK_T, CK_V, CK_VI, CK_LANES, CK_OP, CK_KIND; slide_load, is_nan.
+/* pool_argmax_tmpl.h: maxima with the places they came from. Words: CK_T, CK_V, CK_VI, CK_LANES, CK_OP, CK_KIND; slide_load,
+ * is_nan.
  *
  *   for a vector of lanes: for tap in row-major order: (value, place) = the tap's if it is larger, or a NaN after none
  *
- * Lanes are the outputs of a row (channels first) or channels (channels last). A place is kept as an integer as wide as the element:
- * its distance from the lane's first tap. Where that may not fit (8 and 16 bits, or a huge plane), and for strides without a vector
- * load, lanes go one by one. */
+ * Lanes are the outputs of a row (channels first) or channels (channels last). A place is kept as an integer as wide as the
+ * element: its distance from the lane's first tap. Where that may not fit (8 and 16 bits, or a huge plane), and for strides
+ * without a vector load, lanes go one by one. */
 CK_INLINE void CK_OP(argmax_lane)(const ck_argmax *a, int64_t lane) {
   const CK_T *const first = (const CK_T *)a->src + lane * a->lane_stride;
   CK_T best = *first;

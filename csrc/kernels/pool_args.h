@@ -18,7 +18,7 @@ typedef struct {
   int64_t taps[3];
   ptrdiff_t strides[3];
   int64_t count;
-  bool resume;          /* what dst holds is combined too */
+  bool resume; /* what dst holds is combined too */
   double divisor, power;
 } ck_fold;
 
@@ -34,6 +34,8 @@ typedef struct {
   int64_t readable;
   double divisor;
 } ck_slide;
+
+/* fill_lowest(dst, count): minus infinity, or the least integer, in each element: it never wins a maximum. */
 
 /* For each lane i < count: the first of the largest (or the first NaN) of the taps, in row-major order:
  *   dst[i] = src[i * lane_stride + t0 * strides[0] + t1 * strides[1] + t2 * strides[2]]

@@ -1,10 +1,11 @@
-/* pool_fold_tmpl.h: lays rows on one another and keeps their maximum, sum or sum of powers. Words: CK_T, CK_V, CK_LANES, CK_OP, CK_KIND.
+/* pool_fold_tmpl.h: lays rows on one another and keeps their maximum, sum or sum of powers. Words: CK_T, CK_V, CK_LANES,
+ * CK_OP, CK_KIND.
  *
  *   for a block of 4 vectors (then of 1, then of less): for tap in row-major order: block = combine(block, row of the tap)
  *
- * A block stays in 4 registers while the taps pass, so that four chains hide the latency of a combination. Where a "row" comes from is
- * the caller's business: rows of an image (channels first), pixels (channels last), pieces of one long row (global pooling).
- * Sums are taken tap after tap for each element: the same bits for every width of vector. */
+ * A block stays in 4 registers while the taps pass, so that four chains hide the latency of a combination. Where a "row"
+ * comes from is the caller's business: rows of an image (channels first), pixels (channels last), pieces of one long row
+ * (global pooling). Sums are taken tap after tap for each element: the same bits for every width of vector. */
 #include <math.h>
 
 #define CK_FOLD_VECTORS 4
@@ -124,9 +125,12 @@ CK_INLINE void CK_OP(fold_power_all)(const ck_fold *a, const int power) {
 }
 
 static void CK_OP(fold_power)(const ck_fold *a) {
-  if (a->power == 1) CK_OP(fold_power_all)(a, 1);
-  else if (a->power == 2) CK_OP(fold_power_all)(a, 2);
-  else CK_OP(fold_power_all)(a, 0);
+  if (a->power == 1)
+    CK_OP(fold_power_all)(a, 1);
+  else if (a->power == 2)
+    CK_OP(fold_power_all)(a, 2);
+  else
+    CK_OP(fold_power_all)(a, 0);
 }
 
 #undef CK_FOLD_VECTORS

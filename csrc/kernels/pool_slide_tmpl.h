@@ -1,10 +1,13 @@
-/* pool_slide_tmpl.h: moves a window along one row and keeps its maximum or sum; roots. Words: CK_T, CK_V, CK_LANES, CK_OP, CK_KIND.
+/* pool_slide_tmpl.h: moves a window along one row and keeps its maximum or sum; roots. Words: CK_T, CK_V, CK_LANES, CK_OP,
+ * CK_KIND.
  *
  *   for a vector of outputs: for tap: result = combine(result, the elements of that tap)
  *     stride 1: one load; stride 2: two loads and a shuffle; else one output at a time
  *
- * The row is a buffer in L1 or the input itself; the last vector reads past its own elements where `readable` allows, and stores masked.
- * Elements are combined tap after tap for each output: the same bits for every width of vector. */
+ * The row is a buffer in L1 or the input itself; the last vector reads past its own elements where `readable` allows, and
+ * stores masked. Elements are combined tap after tap for each output: the same bits for every width of vector. */
+
+#define CK_SLIDE_VECTORS 4 /* chains of combinations that run side by side */
 
 /* Elements from a vector's first to the end of what it reads; beyond any row if no vector serves this stride. */
 CK_INLINE int64_t CK_OP(slide_extent)(ptrdiff_t stride) {
@@ -23,6 +26,15 @@ CK_INLINE CK_V CK_OP(slide_load)(const CK_T *p, ptrdiff_t stride) {
   return CK_OP(load)(p);
 }
 
+static void CK_OP(fill_lowest)(void *dst, int64_t count) {
+#if CK_KIND == CK_KIND_REAL
+  const CK_T lowest = -(CK_T)INFINITY;
+#else
+  const CK_T lowest = (CK_T)-1 > 0 ? 0 : (CK_T)((uint64_t)1 << (CK_BITS - 1));
+#endif
+  for (int64_t i = 0; i < count; i++) ((CK_T *)dst)[i] = lowest;
+}
+
 CK_INLINE bool CK_OP(is_nan)(CK_T x) {
 #if CK_KIND == CK_KIND_REAL
   return x != x;
@@ -32,52 +44,85 @@ CK_INLINE bool CK_OP(is_nan)(CK_T x) {
 #endif
 }
 
+CK_INLINE void CK_OP(slide_max_block)(const ck_slide *a, int64_t o, const ptrdiff_t stride, const int vectors, int lanes) {
+  const CK_T *tap = (const CK_T *)a->src + o * stride;
+  CK_V best[CK_SLIDE_VECTORS];
+#pragma GCC unroll 4
+  for (int v = 0; v < vectors; v++) best[v] = CK_OP(slide_load)(tap + v * stride * CK_LANES, stride);
+  for (int64_t t = 1; t < a->taps; t++) {
+    tap += a->step;
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; v++) best[v] = CK_OP(larger)(best[v], CK_OP(slide_load)(tap + v * stride * CK_LANES, stride));
+  }
+#pragma GCC unroll 4
+  for (int v = 0; v < vectors; v++) CK_OP(store_first)((CK_T *)a->dst + o + v * CK_LANES, best[v], lanes);
+}
+
+/* As many outputs as whole loads can serve. */
+CK_INLINE int64_t CK_OP(slide_max_vectors)(const ck_slide *a, const ptrdiff_t stride) {
+  const int64_t room = a->readable - (a->taps - 1) * a->step; /* elements that the first tap may touch */
+  int64_t o = 0;
+  for (; o + CK_SLIDE_VECTORS * CK_LANES <= a->count && (o + CK_SLIDE_VECTORS * CK_LANES) * stride <= room;
+       o += CK_SLIDE_VECTORS * CK_LANES)
+    CK_OP(slide_max_block)(a, o, stride, CK_SLIDE_VECTORS, CK_LANES);
+  for (; o < a->count && (o + CK_LANES) * stride <= room; o += CK_LANES)
+    CK_OP(slide_max_block)(a, o, stride, 1, (int)ck_min(CK_LANES, a->count - o));
+  return o;
+}
+
 static void CK_OP(slide_max)(const ck_slide *a) {
-  const CK_T *const src = a->src;
-  CK_T *const dst = a->dst;
-  const ptrdiff_t stride = a->stride, step = a->step;
-  const int64_t reach = (a->taps - 1) * step, extent = CK_OP(slide_extent)(stride);
-  for (int64_t o = 0; o < a->count; o += CK_LANES) {
-    const int lanes = (int)ck_min(CK_LANES, a->count - o);
-    const CK_T *const first = src + o * stride;
-    if (lanes > 1 && a->readable - o * stride - reach >= extent) {
-      CK_V best = CK_OP(slide_load)(first, stride);
-      for (int64_t t = 1; t < a->taps; t++) best = CK_OP(larger)(best, CK_OP(slide_load)(first + t * step, stride));
-      CK_OP(store_first)(dst + o, best, lanes);
-      continue;
+  int64_t o = 0;
+  if (a->count > 1 && a->stride == 1) o = CK_OP(slide_max_vectors)(a, 1);
+#if CK_BITS >= 32
+  if (a->count > 1 && a->stride == 2) o = CK_OP(slide_max_vectors)(a, 2);
+#endif
+  for (; o < a->count; o++) {
+    const CK_T *tap = (const CK_T *)a->src + o * a->stride;
+    CK_T best = *tap;
+    for (int64_t t = 1; t < a->taps; t++) {
+      tap += a->step;
+      if (*tap > best || CK_OP(is_nan)(*tap)) best = *tap;
     }
-    for (int i = 0; i < lanes; i++) {
-      CK_T best = first[i * stride];
-      for (int64_t t = 1; t < a->taps; t++) {
-        const CK_T x = first[i * stride + t * step];
-        if (x > best || CK_OP(is_nan)(x)) best = x;
-      }
-      dst[o + i] = best;
-    }
+    ((CK_T *)a->dst)[o] = best;
   }
 }
 
 #if CK_KIND == CK_KIND_REAL
+CK_INLINE void CK_OP(slide_sum_block)(const ck_slide *a, int64_t o, const ptrdiff_t stride, const int vectors, int lanes) {
+  const CK_T *tap = (const CK_T *)a->src + o * stride;
+  const CK_V divisor = CK_OP(splat)((CK_T)a->divisor);
+  CK_V sums[CK_SLIDE_VECTORS];
+#pragma GCC unroll 4
+  for (int v = 0; v < vectors; v++) sums[v] = CK_OP(slide_load)(tap + v * stride * CK_LANES, stride);
+  for (int64_t t = 1; t < a->taps; t++) {
+    tap += a->step;
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; v++) sums[v] += CK_OP(slide_load)(tap + v * stride * CK_LANES, stride);
+  }
+#pragma GCC unroll 4
+  for (int v = 0; v < vectors; v++) CK_OP(store_first)((CK_T *)a->dst + o + v * CK_LANES, sums[v] / divisor, lanes);
+}
+
+CK_INLINE int64_t CK_OP(slide_sum_vectors)(const ck_slide *a, const ptrdiff_t stride) {
+  const int64_t room = a->readable - (a->taps - 1) * a->step;
+  int64_t o = 0;
+  for (; o + CK_SLIDE_VECTORS * CK_LANES <= a->count && (o + CK_SLIDE_VECTORS * CK_LANES) * stride <= room;
+       o += CK_SLIDE_VECTORS * CK_LANES)
+    CK_OP(slide_sum_block)(a, o, stride, CK_SLIDE_VECTORS, CK_LANES);
+  for (; o < a->count && (o + CK_LANES) * stride <= room; o += CK_LANES)
+    CK_OP(slide_sum_block)(a, o, stride, 1, (int)ck_min(CK_LANES, a->count - o));
+  return o;
+}
+
 static void CK_OP(slide_sum)(const ck_slide *a) {
-  const CK_T *const src = a->src, divisor = (CK_T)a->divisor;
-  CK_T *const dst = a->dst;
-  const ptrdiff_t stride = a->stride, step = a->step;
-  const int64_t reach = (a->taps - 1) * step, extent = CK_OP(slide_extent)(stride);
-  for (int64_t o = 0; o < a->count; o += CK_LANES) {
-    const int lanes = (int)ck_min(CK_LANES, a->count - o);
-    const CK_T *const first = src + o * stride;
-    if (lanes > 1 && a->readable - o * stride - reach >= extent) {
-      CK_V sum = CK_OP(slide_load)(first, stride);
-      for (int64_t t = 1; t < a->taps; t++) sum += CK_OP(slide_load)(first + t * step, stride);
-      if (divisor != 1) sum /= CK_OP(splat)(divisor);
-      CK_OP(store_first)(dst + o, sum, lanes);
-      continue;
-    }
-    for (int i = 0; i < lanes; i++) {
-      CK_T sum = first[i * stride];
-      for (int64_t t = 1; t < a->taps; t++) sum += first[i * stride + t * step];
-      dst[o + i] = sum / divisor;
-    }
+  int64_t o = 0;
+  if (a->count > 1 && a->stride == 1) o = CK_OP(slide_sum_vectors)(a, 1);
+  if (a->count > 1 && a->stride == 2) o = CK_OP(slide_sum_vectors)(a, 2);
+  for (; o < a->count; o++) {
+    const CK_T *tap = (const CK_T *)a->src + o * a->stride;
+    CK_T sum = *tap;
+    for (int64_t t = 1; t < a->taps; t++) sum += *(tap += a->step);
+    ((CK_T *)a->dst)[o] = sum / (CK_T)a->divisor;
   }
 }
 
@@ -87,3 +132,5 @@ static void CK_OP(root)(const ck_root *a) {
     dst[i] = (CK_T)(a->power == 1 ? a->src[i] : a->power == 2 ? sqrt(a->src[i]) : pow(a->src[i], 1 / a->power));
 }
 #endif
+
+#undef CK_SLIDE_VECTORS

@@ -1,4 +1,5 @@
-/* scatter_add_tmpl.h: adds a run of elements to every stride-th element of a row. Words: CK_T, CK_V, CK_LANES, CK_OP, CK_BITS, CK_KIND.
+/* scatter_add_tmpl.h: adds a run of elements to every stride-th element of a row. Words: CK_T, CK_V, CK_LANES, CK_OP,
+ * CK_BITS, CK_KIND.
  *
  *   for i: dst[i * stride] += src[i]          stride 1: vectors
  *

@@ -1,4 +1,5 @@
-/* direct.c: windows one by one: those that share little with their neighbours, those too long for a buffer, and all with indices.
+/* direct.c: windows one by one: those that share little with their neighbours, those too long for a buffer, and all with
+ * indices.
  *
  *   channels last:   fold the pixels of the window on one another
  *   channels first:  fold pieces of the window's rows, up to CK_POOL_BAND wide, on one another, then slide over the band once
@@ -75,8 +76,10 @@ void ck_pool_direct(const ck_pool_line *line) {
     for (int64_t j = 0; j < run->count; j++) {
       const int64_t x = run->first + j * run->stride;
       char *dst = call->dst + ck_pool_dst_at(line, run->out + j) * call->dst_size;
-      if (call->tiling.inner == 1) fold_band(line, run, x, dst);
-      else fold_pixels(line, run, x, dst);
+      if (call->tiling.inner == 1)
+        fold_band(line, run, x, dst);
+      else
+        fold_pixels(line, run, x, dst);
     }
   }
 }
@@ -94,7 +97,8 @@ void ck_pool_indices(const ck_pool_line *line) {
     args.lane_stride = inner == 1 ? run->stride : 1;
     args.lane_index = inner == 1 ? run->stride : 0;
     for (int64_t j = 0; j < (inner == 1 ? 1 : run->count); j++) {
-      const int64_t x = run->first + j * run->stride, src_at = ck_pool_src_at(line, x), dst_at = ck_pool_dst_at(line, run->out + j);
+      const int64_t x = run->first + j * run->stride, src_at = ck_pool_src_at(line, x),
+                    dst_at = ck_pool_dst_at(line, run->out + j);
       args.src = call->src + src_at * call->src_size;
       args.dst = call->dst + dst_at * call->dst_size;
       args.indices = call->indices + dst_at;

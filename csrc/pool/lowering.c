@@ -5,8 +5,8 @@
  *   col2im: for unit = (sample, channel), in parallel:             a plane of the result
  *             dst = 0; for tap in row-major order: for output row: dst[every stride-th] += columns
  *
- * An element of the result of col2im is one chain of sums over the taps, whatever the number of threads. im2col moves bytes; only the
- * size of an element matters. Both are bound by memory. */
+ * An element of the result of col2im is one chain of sums over the taps, whatever the number of threads. im2col moves bytes;
+ * only the size of an element matters. Both are bound by memory. */
 #include <string.h>
 
 #include "../convkit.h"
@@ -42,11 +42,16 @@ CK_INLINE void copy_strided(char *dst, const char *src, int64_t count, int64_t s
 }
 
 static void copy_run(char *dst, const char *src, int64_t count, int64_t stride, int64_t size) {
-  if (count <= 1 || stride == 1) memcpy(dst, src, (size_t)(count * size));
-  else if (size == 1) copy_strided(dst, src, count, stride, 1);
-  else if (size == 2) copy_strided(dst, src, count, stride, 2);
-  else if (size == 4) copy_strided(dst, src, count, stride, 4);
-  else copy_strided(dst, src, count, stride, 8);
+  if (count <= 1 || stride == 1)
+    memcpy(dst, src, (size_t)(count * size));
+  else if (size == 1)
+    copy_strided(dst, src, count, stride, 1);
+  else if (size == 2)
+    copy_strided(dst, src, count, stride, 2);
+  else if (size == 4)
+    copy_strided(dst, src, count, stride, 4);
+  else
+    copy_strided(dst, src, count, stride, 8);
 }
 
 static void seen_on_axes(const ck_window *w, int64_t tap, ck_seen seen[CK_AXES]) {

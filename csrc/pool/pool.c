@@ -6,10 +6,11 @@
  *     direct: fold each window on its own                                              direct.c
  *     indices: compare tap after tap, values and places together                       direct.c
  *
- * Every output belongs to one unit and is computed in an order that the problem alone decides, so no thread count changes a bit.
+ * Every output belongs to one unit and is computed in an order that the problem alone decides, so no thread count changes a
+ * bit.
  *
- * Averages of float32 are summed in float32, in row-major order of the taps within a row and across rows; those of integers and all
- * powers (lp) in double. A sum of integers is thus exact up to 2**53. Maxima are compared in the dtype itself. */
+ * Averages of float32 are summed in float32, those of integers and all powers (lp) in double, which keeps sums of integers
+ * exact up to 2**53. Maxima are compared in the dtype itself. */
 #include "pool.h"
 
 #include <math.h>
@@ -17,12 +18,12 @@
 #include "../base/workspace.h"
 
 enum {
-  l1_bytes = 32 << 10,     /* what a buffer of the separable path should fit */
-  buffer_bytes = 1 << 20,  /* what it may take if one window is that long */
-  most_columns = 512,      /* of a block: bounds the list of runs */
+  l1_bytes = 32 << 10,    /* what a buffer of the separable path should fit */
+  buffer_bytes = 1 << 20, /* what it may take if one window is that long */
+  most_columns = 512,     /* of a block: bounds the list of runs */
   direct_columns = 128,
-  long_window = 16,        /* from here on a window's row fills vectors by itself */
-  channel_chunk = 64,      /* few outputs: channels are shared among the threads too */
+  long_window = 16,   /* from here on a window's row fills vectors by itself */
+  channel_chunk = 64, /* few outputs: channels are shared among the threads too */
   channel_chunk_max = 1024
 };
 
@@ -104,10 +105,10 @@ static bool prefers_direct(const ck_pool_problem *p, int64_t inner) {
   return taps >= long_window && 2 * stride >= taps && (p->adaptive || p->window.dilation[2] == 1);
 }
 
-static void set_path(const ck_pool_problem *p, ck_pool_tiling *t, bool in_place, int64_t size) {
+static void set_path(const ck_pool_problem *p, ck_pool_tiling *t, int64_t size) {
   const double taps = (double)ck_pool_most_taps(p, 2), stride = stride_of(p, 2);
   const double rows = (double)ck_pool_most_taps(p, 0) * (double)ck_pool_most_taps(p, 1);
-  const bool fits = in_place || (double)ck_pool_reach(p, 2, 1) * (double)t->inner * (double)size <= buffer_bytes;
+  const bool fits = t->in_place || (double)ck_pool_reach(p, 2, 1) * (double)t->inner * (double)size <= buffer_bytes;
   double steps;
   if (p->kind == CK_POOL_MAX && p->with_indices) {
     t->path = CK_POOL_PATH_INDICES;
@@ -123,11 +124,11 @@ static void set_path(const ck_pool_problem *p, ck_pool_tiling *t, bool in_place,
   t->unit_steps = steps + 1;
 }
 
-static void set_blocks(const ck_pool_problem *p, ck_pool_tiling *t, bool in_place, int64_t size) {
+static void set_blocks(const ck_pool_problem *p, ck_pool_tiling *t, int64_t size) {
   const int64_t ow = p->window.out[2];
   t->chunk = t->inner;
   if (t->path == CK_POOL_PATH_SEPARABLE) {
-    t->block = in_place ? ck_min(ow, most_columns) : separable_block(p, l1_bytes / (t->inner * size));
+    t->block = t->in_place ? ck_min(ow, most_columns) : separable_block(p, l1_bytes / (t->inner * size));
   } else {
     t->block = ck_min(ow, direct_columns);
     const bool few = t->planes < channel_chunk && t->planes * ck_volume(p->window.out) < channel_chunk;
@@ -143,15 +144,15 @@ static void set_tiling(const ck_pool_problem *p, ck_pool_tiling *t, ck_ledger *l
   const bool by_channels = p->layout == CK_LAYOUT_CHANNELS_LAST;
   *t = (ck_pool_tiling){.planes = by_channels ? p->n : p->n * p->c, .inner = by_channels ? p->c : 1};
   const int64_t size = ck_dtype_size(sum_dtype(p));
-  const bool in_place = sum_dtype(p) == p->src_dtype && p->kind != CK_POOL_LP && ck_pool_most_taps(p, 0) == 1 &&
-                        ck_pool_most_taps(p, 1) == 1;
-  set_path(p, t, in_place, size);
-  set_blocks(p, t, in_place, size);
+  t->in_place =
+      sum_dtype(p) == p->src_dtype && p->kind != CK_POOL_LP && ck_pool_most_taps(p, 0) == 1 && ck_pool_most_taps(p, 1) == 1;
+  set_path(p, t, size);
+  set_blocks(p, t, size);
   t->runs_at = (int64_t)ck_ledger_book(ledger, t->block, sizeof(ck_pool_alike));
   if (t->path == CK_POOL_PATH_INDICES) return;
   t->row_at = (int64_t)ck_ledger_book(ledger, ck_max(t->block, t->chunk), sizeof(double));
-  const bool buffered = t->path == CK_POOL_PATH_SEPARABLE && !in_place;
-  const int64_t elements = buffered ? ck_pool_reach(p, 2, t->block) * t->inner : CK_POOL_BAND;
+  const bool buffered = t->path == CK_POOL_PATH_SEPARABLE && !t->in_place;
+  const int64_t elements = buffered ? ck_pool_reach(p, 2, t->block) * t->inner + 2 * CK_POOL_PADDING : CK_POOL_BAND;
   t->buffer_at = (int64_t)ck_ledger_book(ledger, elements * size + CK_POOL_SLACK, 1);
 }
 
@@ -193,29 +194,39 @@ static void choose_kernels(ck_pool_call *call, int isa) {
   if (p->kind == CK_POOL_MAX) {
     call->fold = call->fold_sums = of[sum].fold_max;
     call->slide = of[sum].slide_max;
+    call->fill_lowest = of[sum].fill_lowest;
   } else {
     call->fold = p->kind == CK_POOL_LP ? of[p->src_dtype].fold_power : of[p->src_dtype].fold_sum;
     call->fold_sums = of[sum].fold_sum;
     call->slide = of[sum].slide_sum;
     call->root = p->kind == CK_POOL_LP ? of[dst].root : NULL;
   }
-  call->plain = sum == p->src_dtype && p->kind != CK_POOL_LP;
   call->src_size = ck_dtype_size(p->src_dtype);
   call->sum_size = ck_dtype_size(sum);
   call->dst_size = ck_dtype_size(dst);
 }
 
-/* The stretch of input under the runs of a block. */
-static void set_stretch(ck_pool_line *line) {
-  const ck_pool_problem *p = &line->call->problem;
-  line->from = INT64_MAX;
-  line->to = 0;
-  for (int64_t i = 0; i < line->run_count; i++) {
-    const ck_pool_alike *run = &line->runs[i];
-    if (run->taps == 0) continue;
-    line->from = ck_min(line->from, run->first);
-    line->to = ck_max(line->to, run->first + (run->count - 1) * run->stride + ck_pool_step(p, 2, run->taps, run->taps - 1) + 1);
-  }
+/* Goes to the next unit: output rows first, then blocks, chunks, planes. */
+static void next_unit(ck_pool_line *line, int64_t *block) {
+  const ck_pool_tiling *t = &line->call->tiling;
+  const int64_t *out = line->call->problem.window.out;
+  if (++line->oh < out[1]) return;
+  line->oh = 0;
+  if (++line->od < out[0]) return;
+  line->od = 0;
+  if (++*block < t->blocks) return;
+  *block = 0;
+  line->channel += t->chunk;
+  if (line->channel < t->inner) return;
+  line->channel = 0;
+  line->plane++;
+}
+
+static void begin_block(ck_pool_line *line, int64_t block) {
+  const ck_pool_call *call = line->call;
+  const int64_t from = block * call->tiling.block, to = ck_min(call->problem.window.out[2], from + call->tiling.block);
+  line->run_count = ck_pool_runs(&call->problem, 2, &call->whole[2], from, to, line->runs);
+  if (call->tiling.path == CK_POOL_PATH_SEPARABLE) ck_pool_prepare_buffer(line);
 }
 
 static void pool_task(const void *context, int64_t task, int slot) {
@@ -225,28 +236,22 @@ static void pool_task(const void *context, int64_t task, int slot) {
       [CK_POOL_PATH_INDICES] = ck_pool_indices,
   };
   const ck_pool_call *call = context;
-  const ck_pool_problem *p = &call->problem;
   const ck_pool_tiling *t = &call->tiling;
-  char *workspace = call->workspace + call->thread_bytes * (size_t)slot;
-  ck_pool_alike *runs = (ck_pool_alike *)(workspace + t->runs_at);
-  ck_pool_line line = {.call = call, .workspace = workspace, .runs = runs};
-  const int64_t oh = p->window.out[1], rows = p->window.out[0] * oh;
-  int64_t listed = -1;
-  for (int64_t unit = ck_split_from(&call->split, task), end = ck_split_to(&call->split, task); unit < end; unit++) {
-    const int64_t row = unit % rows, part = unit / rows, block = part % t->blocks, chunk = part / t->blocks % t->chunks;
-    if (block != listed) {
-      const int64_t from = block * t->block;
-      line.run_count = ck_pool_runs(p, 2, from, ck_min(p->window.out[2], from + t->block), runs);
-      set_stretch(&line);
-      listed = block;
-    }
-    line.plane = part / t->blocks / t->chunks;
-    line.channel = chunk * t->chunk;
+  const int64_t *out = call->problem.window.out, rows = out[0] * out[1];
+  const int64_t first = ck_split_from(&call->split, task), part = first / rows, group = part / t->blocks;
+  ck_pool_line line = {.call = call, .workspace = call->workspace + call->thread_bytes * (size_t)slot};
+  line.runs = (ck_pool_alike *)(line.workspace + t->runs_at);
+  line.oh = first % out[1];
+  line.od = first % rows / out[1];
+  line.channel = group % t->chunks * t->chunk;
+  line.plane = group / t->chunks;
+  int64_t block = part % t->blocks, listed = -1;
+  for (int64_t units = ck_split_to(&call->split, task) - first; units > 0; units--, next_unit(&line, &block)) {
+    if (block != listed) begin_block(&line, block);
+    listed = block;
     line.channels = ck_min(t->chunk, t->inner - line.channel);
-    line.od = row / oh;
-    line.oh = row % oh;
-    line.d = ck_pool_window_at(p, 0, line.od);
-    line.h = ck_pool_window_at(p, 1, line.oh);
+    line.d = ck_pool_window_of(call, 0, line.od);
+    line.h = ck_pool_window_of(call, 1, line.oh);
     paths[t->path](&line);
   }
 }
@@ -261,6 +266,7 @@ ck_status ck_pool_run(const ck_pool_plan *plan, const void *src, void *dst, int6
                        .workspace = workspace,
                        .thread_bytes = plan->thread_bytes};
   memcpy(&call.tiling, plan->detail, sizeof call.tiling);
+  for (int axis = 0; axis < CK_AXES; axis++) call.whole[axis] = ck_pool_whole_of(&call.problem, axis);
   call.split = split_units(plan, &call.tiling, control->num_threads);
   choose_kernels(&call, plan->isa);
   return ck_split_run(&call.split, control, pool_task, &call);

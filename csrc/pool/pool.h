@@ -1,8 +1,8 @@
 /* pool.h: what the files of this folder share.
  *
- * A pooling sees the input as [planes][depth][height][width][inner], inner contiguous: channels first it is n * c planes of inner 1,
- * channels last n planes of inner c. Padding is never materialised: each axis is cut to the taps that lie on the input (axis.c), and
- * neighbouring windows that look alike form a run. */
+ * A pooling sees the input as [planes][depth][height][width][inner], inner contiguous: channels first it is n * c planes of
+ * inner 1, channels last n planes of inner c. Padding is never materialised: each axis is cut to the taps that lie on the
+ * input (axis.c), and neighbouring windows that look alike form a run. */
 #ifndef CK_POOL_POOL_H
 #define CK_POOL_POOL_H
 
@@ -18,18 +18,27 @@ typedef struct {
   double counted;      /* how many taps an average divides by */
 } ck_pool_window;
 
-/* Windows out .. out + count - 1 have the same taps and counted; their first positions are `stride` apart (0 if there is one). */
+/* Windows from .. to - 1 of an axis have all their taps on the input; window o has the first of them at first + o * stride. */
+typedef struct {
+  int64_t from, to, first, stride, taps;
+} ck_pool_whole;
+
+/* Windows out .. out + count - 1 have the same taps and counted; their first positions are `stride` apart (0 if there is
+ * one). */
 typedef struct {
   int64_t out, count, first, stride, taps;
   double counted;
 } ck_pool_alike;
 
 ck_pool_window ck_pool_window_at(const ck_pool_problem *problem, int axis, int64_t out);
+ck_pool_whole ck_pool_whole_of(const ck_pool_problem *problem, int axis);
 /* Fills at most to - from runs; answers how many. */
-int64_t ck_pool_runs(const ck_pool_problem *problem, int axis, int64_t from, int64_t to, ck_pool_alike *runs);
+int64_t ck_pool_runs(const ck_pool_problem *problem, int axis, const ck_pool_whole *whole, int64_t from, int64_t to,
+                     ck_pool_alike *runs);
 /* Whether a window lies wholly in the padding, or between two taps that step over the input. */
 bool ck_pool_has_empty_window(const ck_window *window, int axis);
-/* The most taps that a window has on the input, the longest stretch of input under one, and a stretch that holds `count` neighbours. */
+/* The most taps that a window has on the input, the longest stretch of input under one, and a stretch that holds `count`
+ * neighbours. */
 int64_t ck_pool_most_taps(const ck_pool_problem *problem, int axis);
 int64_t ck_pool_reach(const ck_pool_problem *problem, int axis, int64_t count);
 
@@ -40,24 +49,28 @@ typedef struct {
   int64_t planes, inner;
   int64_t block, blocks, chunk, chunks;
   int64_t path;                       /* ck_pool_path */
+  int64_t in_place;                   /* separable: every window has one row, of the sum type: the input is the buffer */
   int64_t runs_at, buffer_at, row_at; /* in a thread's workspace */
   double unit_steps;
 } ck_pool_tiling;
 
-#define CK_POOL_SLACK 128 /* bytes behind the buffer that slide kernels may read: two vectors */
-#define CK_POOL_BAND 32   /* elements of the row that long windows are folded to: enough chains of sums to hide their latency */
+#define CK_POOL_SLACK 128  /* bytes behind the buffer that slide kernels may read: two vectors */
+#define CK_POOL_PADDING 64 /* elements of padding that a buffer can have on each side */
+#define CK_POOL_BAND 32 /* elements of the row that long windows are folded to: enough chains of sums to hide their latency */
+#define CK_POOL_PASS_ROWS 8 /* rows that are folded in one pass: the ways of a first-level cache */
 
 /* One call. The kernels are those of the kind of pooling: `fold` goes from elements to the sum type, the others stay in it. */
 typedef struct {
   ck_pool_problem problem; /* with axes merged */
+  ck_pool_whole whole[CK_AXES];
   ck_pool_tiling tiling;
   ck_split split;
   void (*fold)(const ck_fold *);
   void (*fold_sums)(const ck_fold *);
   void (*slide)(const ck_slide *);
   void (*argmax)(const ck_argmax *);
-  void (*root)(const ck_root *);   /* lp: from the sum type (double) to that of dst; else NULL */
-  bool plain;                      /* one tap folded is the tap itself */
+  void (*root)(const ck_root *);        /* lp: from the sum type (double) to that of dst; else NULL */
+  void (*fill_lowest)(void *, int64_t); /* max: what never wins; else NULL */
   int64_t src_size, sum_size, dst_size;
   const char *src;
   char *dst, *workspace;
@@ -68,16 +81,25 @@ typedef struct {
 /* The outputs of one unit. */
 typedef struct {
   const ck_pool_call *call;
-  char *workspace;                     /* of the thread */
-  const ck_pool_alike *runs;
-  int64_t run_count, from, to;         /* input positions under the runs: from .. to - 1 */
+  char *workspace; /* of the thread */
+  ck_pool_alike *runs;
+  int64_t run_count;
+  int64_t from, to; /* input positions under the runs: from .. to - 1 */
+  int64_t origin;   /* input position of the buffer's first element; in the padding if the buffer has some */
   ck_pool_window d, h;
   int64_t plane, od, oh, channel, channels;
 } ck_pool_line;
 
 void ck_pool_separable(const ck_pool_line *line);
+void ck_pool_prepare_buffer(ck_pool_line *line); /* before, once for each block: sets from, to, origin; may join the runs */
 void ck_pool_direct(const ck_pool_line *line);
 void ck_pool_indices(const ck_pool_line *line);
+
+CK_INLINE ck_pool_window ck_pool_window_of(const ck_pool_call *call, int axis, int64_t out) {
+  const ck_pool_whole *whole = &call->whole[axis];
+  if (out < whole->from || out >= whole->to) return ck_pool_window_at(&call->problem, axis, out);
+  return (ck_pool_window){whole->first + out * whole->stride, whole->taps, (double)whole->taps};
+}
 
 /* Offset of element (line's window, x, line's first channel) in src, and of output ow in dst. */
 CK_INLINE int64_t ck_pool_src_at(const ck_pool_line *line, int64_t x) {

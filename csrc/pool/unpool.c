@@ -5,8 +5,8 @@
  *     dst = 0
  *     for position in row-major order: for channel: dst[indices[position, channel], channel] = src[position, channel]
  *
- * A unit owns its part of dst, so the last of several equal indices wins for any number of threads. The element's bytes are moved
- * as they are; only their number matters. */
+ * A unit owns its part of dst, so the last of several equal indices wins for any number of threads. The element's bytes are
+ * moved as they are; only their number matters. */
 #include <string.h>
 
 #include "../convkit.h"
@@ -32,7 +32,8 @@ static void check_task(const void *context, int64_t task, int slot) {
   const int64_t end = ck_min(total, ck_split_to(&call->split, task) * check_chunk);
   bool outside = false;
   (void)slot;
-  for (int64_t i = ck_split_from(&call->split, task) * check_chunk; i < end; i++) outside |= (uint64_t)call->indices[i] >= plane;
+  for (int64_t i = ck_split_from(&call->split, task) * check_chunk; i < end; i++)
+    outside |= (uint64_t)call->indices[i] >= plane;
   if (outside) atomic_store(call->outside, true);
 }
 
@@ -41,8 +42,10 @@ CK_INLINE void scatter(const ck_unpool_call *call, int64_t plane, int64_t channe
   const char *src = call->src + (size_t)(plane * in_plane * inner + channel) * size;
   char *dst = call->dst + (size_t)(plane * out_plane * inner + channel) * size;
   const int64_t *indices = call->indices + plane * in_plane * inner + channel;
-  if (channels == inner) memset(dst, 0, (size_t)(out_plane * inner) * size);
-  else for (int64_t i = 0; i < out_plane; i++) memset(dst + (size_t)(i * inner) * size, 0, (size_t)channels * size);
+  if (channels == inner)
+    memset(dst, 0, (size_t)(out_plane * inner) * size);
+  else
+    for (int64_t i = 0; i < out_plane; i++) memset(dst + (size_t)(i * inner) * size, 0, (size_t)channels * size);
   for (int64_t i = 0; i < in_plane * inner; i += inner) {
     for (int64_t c = 0; c < channels; c++)
       memcpy(dst + (size_t)(indices[i + c] * inner + c) * size, src + (size_t)(i + c) * size, size);
@@ -56,10 +59,17 @@ static void scatter_task(const void *context, int64_t task, int slot) {
     const int64_t plane = unit / call->chunks, channel = unit % call->chunks * channel_chunk;
     const int64_t channels = ck_min(channel_chunk, call->inner - channel);
     switch (call->size) {
-      case 1: scatter(call, plane, channel, channels, 1); break;
-      case 2: scatter(call, plane, channel, channels, 2); break;
-      case 4: scatter(call, plane, channel, channels, 4); break;
-      default: scatter(call, plane, channel, channels, 8);
+      case 1:
+        scatter(call, plane, channel, channels, 1);
+        break;
+      case 2:
+        scatter(call, plane, channel, channels, 2);
+        break;
+      case 4:
+        scatter(call, plane, channel, channels, 4);
+        break;
+      default:
+        scatter(call, plane, channel, channels, 8);
     }
   }
 }
@@ -93,7 +103,8 @@ ck_status ck_unpool_run(const ck_unpool_problem *problem, const void *src, const
   status = ck_split_run(&call.split, control, check_task, &call);
   if (status) return status;
   if (outside) return CK_STATUS_INDICES;
-  const double steps = ((double)problem->in_plane * 16 + (double)problem->out_plane) * (double)ck_min(call.inner, channel_chunk);
+  const double steps =
+      ((double)problem->in_plane * 16 + (double)problem->out_plane) * (double)ck_min(call.inner, channel_chunk);
   call.split = ck_split_units(call.planes * call.chunks, steps, control->num_threads);
   return ck_split_run(&call.split, control, scatter_task, &call);
 }
