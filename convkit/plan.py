@@ -132,7 +132,7 @@ class ConvPlan:
         def described(algorithm: str) -> _core.Conv:
             return _conv.describe(*fixed, prepared=True, **self._options | {"algorithm": algorithm}).conv
 
-        return explain_with(described, self.algorithm)
+        return explain_with(described, self.algorithm, self._full, self._weights.weight.shape, self._options["layout"])
 
     def __repr__(self) -> str:
         return f"<ConvPlan {self._sample} -> {self.output_shape}, {self.algorithm}>"

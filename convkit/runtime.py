@@ -15,6 +15,7 @@ import numpy as np
 
 from . import _arguments as arg
 from . import _conv, _core
+from ._arguments import Ints
 
 # ---------------------------------------------------------------------------------- threads
 
@@ -228,20 +229,23 @@ class Candidate(NamedTuple):
 
 
 class Explanation(NamedTuple):
-    """What `explain` found: the algorithm taken and all candidates."""
+    """What `explain` found: the algorithm taken, all candidates, and the problem in one line."""
 
     algorithm: str
     candidates: tuple[Candidate, ...]
+    problem: str
 
     def __str__(self) -> str:
-        lines = [f"{'algorithm':<12} {'estimate':>12}"]
+        lines = [self.problem, f"{'algorithm':<12} {'estimate':>12}"]
         for c in self.candidates:
             mark = " <- taken" if c.name == self.algorithm else ""
             lines.append(f"{c.name:<12} {f'{c.cost:.1f} us' if c.accepts else c.reason:>12}{mark}")
         return "\n".join(lines)
 
 
-def explain_with(described: Callable[[str], _core.Conv], algorithm: str) -> Explanation:
+def explain_with(
+    described: Callable[[str], _core.Conv], algorithm: str, x_shape: Ints, weight_shape: Ints, layout: str
+) -> Explanation:
     """Explain a problem that can be described with any algorithm."""
     taken = described(algorithm)
     candidates = []
@@ -249,7 +253,9 @@ def explain_with(described: Callable[[str], _core.Conv], algorithm: str) -> Expl
         reason = taken.declines(code)
         cost = float("inf") if reason else described(name).cost
         candidates.append(Candidate(name, reason is None, reason or "", cost))
-    return Explanation(taken.algorithm, tuple(candidates))
+    out = arg.shape_of(x_shape[0], weight_shape[0], taken.out, arg.LAYOUTS[layout])
+    problem = f"x {x_shape}, weight {weight_shape} -> {out} with {taken.isa}"
+    return Explanation(taken.algorithm, tuple(candidates), problem)
 
 
 def explain(
@@ -307,7 +313,7 @@ def explain(
             full, kind, w, False, stride, padding, dilation, groups, "zeros", layout, None, algorithm, plan
         ).conv
 
-    return explain_with(described, "auto")
+    return explain_with(described, "auto", full, w, layout)
 
 
 # ---------------------------------------------------------------------------------- configuration
