@@ -251,6 +251,27 @@ def batched(name: str, x: Array, axes: int) -> tuple[Array, bool]:
     fail(name, f"must have {axes + 2} axes (batch, channels and {axes} spatial) or {axes + 1} without the batch", x.shape)
 
 
+def batched_shape(name: str, value: Any, axes: int) -> tuple[Ints, bool]:
+    """Return a given shape of x with its batch axis and whether it had one."""
+    given = shape(name, value)
+    if len(given) == axes + 2:
+        return given, True
+    if len(given) == axes + 1:
+        return (1, *given), False
+    fail(name, f"must have {axes + 2} entries, or {axes + 1} without the batch", given)
+
+
+def data_type(value: Any) -> np.dtype[Any]:
+    """Return a supported dtype given by anything that np.dtype takes."""
+    try:
+        dtype: np.dtype[Any] = np.dtype(value)
+    except TypeError:
+        raise TypeError(f"dtype must be a data type, got {value!r}") from None
+    if dtype not in DTYPES:
+        raise TypeError(f"dtype must be float32, float64, integer or bool (convert with astype('float32')), got {dtype}")
+    return dtype
+
+
 def sizes_of(x_shape: Ints, layout: int) -> tuple[int, Ints]:
     """Return channels and spatial sizes of a batched shape."""
     return (x_shape[-1], x_shape[1:-1]) if layout else (x_shape[1], x_shape[2:])

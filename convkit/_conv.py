@@ -13,8 +13,6 @@ from ._arguments import Array, Ints
 
 ALGORITHMS: dict[str, int] = {"auto": -1} | {name: code for code, name in enumerate(_core.algorithm_names())}
 
-_PAD_MODES = {"edge": "edge", "reflect": "reflect", "symmetric": "symmetric", "wrap": "wrap"}
-
 
 class Weights(NamedTuple):
     """Weights and bias in the dtype of the sums, contiguous, and the dtype to read x in."""
@@ -60,7 +58,6 @@ def describe(
     x_shape: Ints,
     x_dtype: np.dtype[Any],
     weight_shape: Ints,
-    has_bias: bool,
     stride: Any,
     padding: Any,
     dilation: Any,
@@ -93,7 +90,7 @@ def describe(
         window = window._replace(padding=((0, 0),) * axes)
     conv = _core.Conv(
         axes, x_shape[0], number_of_groups, channels, weight_shape[0], arg.flat(sizes, window),
-        arg.DTYPES[x_dtype], place, after, has_bias, wanted, prepared,
+        arg.DTYPES[x_dtype], place, after, wanted, prepared,
     )  # fmt: skip
     if conv.status or weight_shape[1] * number_of_groups != channels:
         if conv.status:
@@ -107,9 +104,8 @@ def describe(
 
 def pad(x: Array, pads: arg.Pairs, layout: int, mode: str) -> Array:
     """Return x with its borders continued."""
-    spatial = list(pads)
-    full = [(0, 0), *spatial, (0, 0)] if layout else [(0, 0), (0, 0), *spatial]
-    return np.pad(x, full, mode=_PAD_MODES[mode])  # type: ignore[call-overload,no-any-return]
+    full = [(0, 0), *pads, (0, 0)] if layout else [(0, 0), (0, 0), *pads]
+    return np.pad(x, full, mode=mode)  # type: ignore[call-overload,no-any-return]
 
 
 def execute(problem: Problem, x: Array, w: Weights, padding_mode: str, out: Any, num_threads: Any, has_batch: bool) -> Array:
@@ -141,7 +137,7 @@ def _conv(
     batched, has_batch = arg.batched("x", a, axes)
     w = coerce_weights(batched.dtype, weight, bias, axes)
     problem = describe(
-        batched.shape, w.x_dtype, w.weight.shape, w.bias is not None, stride, padding, dilation, groups,
+        batched.shape, w.x_dtype, w.weight.shape, stride, padding, dilation, groups,
         padding_mode, layout, activation, algorithm, False,
     )  # fmt: skip
     return execute(problem, batched, w, padding_mode, out, num_threads, has_batch)

@@ -40,8 +40,6 @@ cdef extern from "convkit.h" nogil:
     const char *ck_isa_name(int isa)
     int ck_isa_current()
     ck_status ck_isa_use(int isa)
-    bint ck_isa_has_fma(int isa)
-    int ck_isa_lanes(int isa, ck_dtype dtype)
     bint ck_has_openmp()
     const char *ck_compiler()
     double ck_probe_fma(int isa, ck_dtype dtype, int64_t iterations, const ck_control *control)
@@ -52,7 +50,6 @@ cdef extern from "convkit.h" nogil:
         ck_dtype src_dtype
         ck_layout layout
         ck_activation activation
-        bint has_bias
         bint prepared
 
     ctypedef struct ck_conv_plan:
@@ -71,7 +68,6 @@ cdef extern from "convkit.h" nogil:
         void *workspace
 
     const char *ck_conv_algorithm_name(int algorithm)
-    ck_status ck_conv_problem_check(ck_conv_problem *problem)
     ck_status ck_conv_plan_init(ck_conv_plan *plan, const ck_conv_problem *problem, int algorithm)
     const char *ck_conv_declines(const ck_conv_problem *problem, int algorithm)
     void ck_conv_pack(const ck_conv_plan *plan, const void *weights, void *packed)
@@ -90,7 +86,6 @@ cdef extern from "convkit.h" nogil:
     ctypedef struct ck_pool_plan:
         ck_pool_problem problem
 
-    ck_status ck_pool_problem_check(ck_pool_problem *problem)
     ck_status ck_pool_plan_init(ck_pool_plan *plan, const ck_pool_problem *problem)
     size_t ck_pool_workspace_bytes(const ck_pool_plan *plan, int num_threads)
     ck_status ck_pool_run(const ck_pool_plan *plan, const void *src, void *dst, int64_t *indices, void *workspace,

@@ -58,6 +58,12 @@ cdef ck_bool interrupted(void *context) noexcept nogil:
         return signal_raised()
 
 
+cdef ck_control controlled(int num_threads, int64_t *started) noexcept:
+    """The control of a call that Ctrl-C can end; `started` lives as long as the call."""
+    started[0] = now()
+    return ck_control(num_threads, interrupted, started)
+
+
 cdef object pending = None
 
 
@@ -191,14 +197,6 @@ def isa_use(int isa):
     return ck_isa_use(isa)
 
 
-def isa_has_fma(int isa):
-    return bool(ck_isa_has_fma(isa))
-
-
-def isa_lanes(int isa, int dtype):
-    return ck_isa_lanes(isa, dtype)
-
-
 def algorithm_names():
     return tuple([ck_conv_algorithm_name(i).decode() for i in range(CK_ALGORITHM_COUNT)])
 
@@ -282,7 +280,7 @@ cdef class Conv:
     cdef readonly int element
 
     def __init__(self, int axes, int64_t n, int64_t groups, int64_t ic, int64_t oc, tuple window, int dtype, int layout,
-                 int activation, bint has_bias, int algorithm, bint prepared):
+                 int activation, int algorithm, bint prepared):
         cdef ck_conv_problem problem
         problem.n = n
         problem.g = groups
@@ -292,14 +290,9 @@ cdef class Conv:
         problem.src_dtype = dtype
         problem.layout = layout
         problem.activation = activation
-        problem.has_bias = has_bias
         problem.prepared = prepared
         self.axes = axes
-        self.plan.problem = problem
-        self.status = ck_conv_problem_check(&self.plan.problem)
-        if self.status == CK_STATUS_OK:
-            problem = self.plan.problem
-            self.status = ck_conv_plan_init(&self.plan, &problem, algorithm)
+        self.status = ck_conv_plan_init(&self.plan, &problem, algorithm)
 
     @property
     def out(self):
@@ -322,9 +315,6 @@ cdef class Conv:
     def packed_bytes(self):
         return self.plan.packed_bytes
 
-    def workspace_bytes(self, int64_t n, int num_threads):
-        return ck_conv_workspace_bytes(&self.plan, n, num_threads)
-
     @property
     def thread_bytes(self):
         return self.plan.thread_bytes
@@ -346,8 +336,8 @@ cdef class Conv:
         """Convolve: samples of x contiguous, weight, bias and y contiguous, dtypes as planned."""
         cdef View src = read(x), weights, terms, dst = write(y)
         cdef ck_conv_buffers buffers
-        cdef ck_control control
-        cdef int64_t started = now()
+        cdef int64_t started
+        cdef ck_control control = controlled(num_threads, &started)
         cdef Workspace space
         cdef int status
         buffers.n = src.buffer.shape[0]
@@ -363,9 +353,6 @@ cdef class Conv:
             terms = read(bias)
             buffers.bias = terms.buffer.buf
         buffers.dst = dst.buffer.buf
-        control.num_threads = num_threads
-        control.interrupted = interrupted
-        control.interrupted_context = &started
         space = borrow(ck_conv_workspace_bytes(&self.plan, buffers.n, num_threads))
         buffers.workspace = NULL if space is None else space.pointer
         with nogil:
@@ -405,11 +392,7 @@ cdef class Pool:
         problem.divisor = divisor
         problem.power = power
         self.axes = axes
-        self.plan.problem = problem
-        self.status = ck_pool_problem_check(&self.plan.problem)
-        if self.status == CK_STATUS_OK:
-            problem = self.plan.problem
-            self.status = ck_pool_plan_init(&self.plan, &problem)
+        self.status = ck_pool_plan_init(&self.plan, &problem)
 
     @property
     def out(self):
@@ -420,16 +403,13 @@ cdef class Pool:
         """Pool: x, y and indices contiguous, dtypes as planned."""
         cdef View src = read(x), dst = write(y), places
         cdef int64_t *winners = NULL
-        cdef ck_control control
-        cdef int64_t started = now()
+        cdef int64_t started
+        cdef ck_control control = controlled(num_threads, &started)
         cdef Workspace space
         cdef int status
         if indices is not None:
             places = write(indices)
             winners = <int64_t *>places.buffer.buf
-        control.num_threads = num_threads
-        control.interrupted = interrupted
-        control.interrupted_context = &started
         space = borrow(ck_pool_workspace_bytes(&self.plan, num_threads))
         cdef void *workspace = NULL if space is None else space.pointer
         with nogil:
@@ -443,8 +423,8 @@ def unpool(x, indices, y, int64_t n, int64_t c, int64_t in_plane, int64_t out_pl
     """Scatter x to the places in indices; all contiguous. Returns the status."""
     cdef View src = read(x), places = read(indices), dst = write(y)
     cdef ck_unpool_problem problem
-    cdef ck_control control
-    cdef int64_t started = now()
+    cdef int64_t started
+    cdef ck_control control = controlled(num_threads, &started)
     cdef int status
     problem.n = n
     problem.c = c
@@ -452,9 +432,6 @@ def unpool(x, indices, y, int64_t n, int64_t c, int64_t in_plane, int64_t out_pl
     problem.out_plane = out_plane
     problem.dtype = dtype
     problem.layout = layout
-    control.num_threads = num_threads
-    control.interrupted = interrupted
-    control.interrupted_context = &started
     with nogil:
         status = ck_unpool_run(&problem, src.buffer.buf, <const int64_t *>places.buffer.buf, dst.buffer.buf, &control)
     if status == CK_STATUS_INTERRUPTED:
@@ -469,16 +446,13 @@ def lower(x, y, tuple window, int64_t n, int64_t c, int dtype, bint back, int nu
     """im2col from x to y, or with `back` col2im; both contiguous. Returns the status."""
     cdef View src = read(x), dst = write(y)
     cdef ck_window w
-    cdef ck_control control
-    cdef int64_t started = now()
+    cdef int64_t started
+    cdef ck_control control = controlled(num_threads, &started)
     cdef int status
     fill_window(&w, window)
     status = ck_window_check(&w, False)
     if status:
         return status
-    control.num_threads = num_threads
-    control.interrupted = interrupted
-    control.interrupted_context = &started
     with nogil:
         if back:
             status = ck_col2im(&w, n, c, dtype, src.buffer.buf, dst.buffer.buf, &control)

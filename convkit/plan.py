@@ -41,15 +41,13 @@ class ConvPlan:
     [[4.0, 4.0], [4.0, 4.0]]
     """
 
-    __slots__ = ("_axes", "_full", "_has_batch", "_options", "_padding_mode", "_problem", "_sample", "_weights", "algorithm", "flops", "output_shape", "packed_bytes", "workspace_bytes")  # fmt: skip
+    __slots__ = ("_axes", "_full", "_has_batch", "_options", "_problem", "_weights", "algorithm", "flops", "output_shape", "packed_bytes", "workspace_bytes")  # fmt: skip
 
     _axes: int
     _full: Ints
     _options: dict[str, Any]
     _has_batch: bool
-    _padding_mode: str
     _problem: _conv.Problem
-    _sample: Ints
     _weights: _conv.Weights
     algorithm: str
     output_shape: Ints
@@ -58,21 +56,17 @@ class ConvPlan:
     flops: int
 
     def __init__(self, axes: int, input_shape: Any, weight: Any, bias: Any, dtype: Any, **options: Any) -> None:
-        shape = arg.shape("input_shape", input_shape)
-        if len(shape) not in (axes + 1, axes + 2):
-            arg.fail("input_shape", f"must have {axes + 2} entries, or {axes + 1} without the batch", shape)
-        has_batch = len(shape) == axes + 2
-        full = shape if has_batch else (1, *shape)
+        full, has_batch = arg.batched_shape("input_shape", input_shape, axes)
         w = arg.array("weight", weight)
-        weights = _conv.coerce_weights(w.dtype if dtype is None else _dtype(dtype), w.copy(), None, axes)
+        weights = _conv.coerce_weights(w.dtype if dtype is None else arg.data_type(dtype), w.copy(), None, axes)
         bias_array = None if bias is None else _conv.coerce_bias(bias, weights.weight.shape[0], weights.weight.dtype).copy()
         weights = weights._replace(bias=bias_array)
-        problem = _conv.describe(full, weights.x_dtype, weights.weight.shape, bias is not None, prepared=True, **options)
+        problem = _conv.describe(full, weights.x_dtype, weights.weight.shape, prepared=True, **options)
         problem.conv.pack(weights.weight)
         out = arg.shape_of(full[0], weights.weight.shape[0], problem.conv.out, problem.layout)
         fields = {
-            "_axes": axes, "_full": full, "_options": options, "_has_batch": has_batch, "_padding_mode": options["padding_mode"], "_problem": problem,
-            "_sample": full[1:], "_weights": weights, "algorithm": problem.conv.algorithm,
+            "_axes": axes, "_full": full, "_options": options, "_has_batch": has_batch, "_problem": problem,
+            "_weights": weights, "algorithm": problem.conv.algorithm,
             "output_shape": out if has_batch else out[1:], "workspace_bytes": problem.conv.thread_bytes,
             "packed_bytes": problem.conv.packed_bytes,
             "flops": 2 * int(np.prod(out, dtype=object)) * int(np.prod(weights.weight.shape[1:], dtype=object)),
@@ -113,11 +107,13 @@ class ConvPlan:
         a = arg.array("x", x)
         if a.dtype != self._weights.x_dtype:
             raise TypeError(f"x must have the plan's dtype {self._weights.x_dtype}, got dtype {a.dtype}")
-        expected = self._sample
+        expected = self._full[1:]
         if (a.shape[1:] if self._has_batch else a.shape) != expected or a.ndim != self._axes + 1 + self._has_batch:
             arg.fail("x", f"must have the plan's sample shape {expected}", a.shape)
         batched = a if self._has_batch else a[None]
-        return _conv.execute(self._problem, batched, self._weights, self._padding_mode, out, num_threads, self._has_batch)
+        return _conv.execute(
+            self._problem, batched, self._weights, self._options["padding_mode"], out, num_threads, self._has_batch
+        )
 
     def explain(self) -> Explanation:
         """Tell which algorithms serve the plan's problem and which one it uses.
@@ -127,7 +123,7 @@ class ConvPlan:
         Explanation
             As `convkit.explain`; prints as a table.
         """
-        fixed = (self._full, self._weights.x_dtype, self._weights.weight.shape, self._weights.bias is not None)
+        fixed = (self._full, self._weights.x_dtype, self._weights.weight.shape)
 
         def described(algorithm: str) -> _core.Conv:
             return _conv.describe(*fixed, prepared=True, **self._options | {"algorithm": algorithm}).conv
@@ -135,17 +131,7 @@ class ConvPlan:
         return explain_with(described, self.algorithm, self._full, self._weights.weight.shape, self._options["layout"])
 
     def __repr__(self) -> str:
-        return f"<ConvPlan {self._sample} -> {self.output_shape}, {self.algorithm}>"
-
-
-def _dtype(value: DTypeLike) -> np.dtype[Any]:
-    try:
-        dtype = np.dtype(value)
-    except TypeError:
-        raise TypeError(f"dtype must be a data type, got {value!r}") from None
-    if dtype not in arg.DTYPES:
-        raise TypeError(f"dtype must be float32, float64, integer or bool (convert with astype('float32')), got {dtype}")
-    return dtype
+        return f"<ConvPlan {self._full[1:]} -> {self.output_shape}, {self.algorithm}>"
 
 
 _DOC = """Prepare a {axes}-D convolution with constant weights.

@@ -298,20 +298,14 @@ def explain(
     """
     axes = arg.choice("op", op, {"conv1d": 1, "conv2d": 2, "conv3d": 3})
     arg.threads(num_threads)
-    x, w = arg.shape("x_shape", x_shape), arg.shape("weight_shape", weight_shape)
+    full, _ = arg.batched_shape("x_shape", x_shape, axes)
+    w = arg.shape("weight_shape", weight_shape)
     if len(w) != axes + 2:
         arg.fail("weight_shape", f"must have {axes + 2} entries", w)
-    if len(x) not in (axes + 1, axes + 2):
-        arg.fail("x_shape", f"must have {axes + 2} entries, or {axes + 1} without the batch", x)
-    full = x if len(x) == axes + 2 else (1, *x)
-    kind = np.dtype(dtype)
-    if kind not in arg.DTYPES:
-        raise TypeError(f"dtype must be float32, float64, integer or bool (convert with astype), got {kind}")
+    kind = arg.data_type(dtype)
 
     def described(algorithm: str) -> _core.Conv:
-        return _conv.describe(
-            full, kind, w, False, stride, padding, dilation, groups, "zeros", layout, None, algorithm, plan
-        ).conv
+        return _conv.describe(full, kind, w, stride, padding, dilation, groups, "zeros", layout, None, algorithm, plan).conv
 
     return explain_with(described, "auto", full, w, layout)
 

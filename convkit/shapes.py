@@ -100,7 +100,7 @@ def conv_output_shape(
         arg.fail("output_padding", "must be 0 unless transposed", output_padding)
     batched = _join(parts.batch or (1,), parts.channels, parts.sizes, place)
     dtype = np.dtype(np.float32)
-    problem = describe(batched, dtype, weight, False, stride, padding, dilation, groups, "zeros", layout, None, "direct", False)
+    problem = describe(batched, dtype, weight, stride, padding, dilation, groups, "zeros", layout, None, "direct", False)
     return _join(parts.batch, weight[0], problem.conv.out, place)
 
 

@@ -52,7 +52,6 @@ typedef struct {
   ck_dtype src_dtype;   /* of the input; weights, bias and output have ck_dtype_sum(src_dtype) */
   ck_layout layout;
   ck_activation activation;
-  bool has_bias;
   bool prepared;        /* the weights are constant and will be packed once by ck_conv_pack */
 } ck_conv_problem;
 
@@ -95,6 +94,7 @@ typedef struct {
 
 /* Checks the problem's numbers and computes window.out. */
 ck_status ck_conv_problem_check(ck_conv_problem *problem);
+/* Checks the problem as above and keeps it, with its output size, in plan->problem in any case. */
 ck_status ck_conv_plan_init(ck_conv_plan *plan, const ck_conv_problem *problem, int algorithm);
 /* Why the algorithm does not serve the problem, in words; NULL if it does. */
 const char *ck_conv_declines(const ck_conv_problem *problem, int algorithm);

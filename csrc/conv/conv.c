@@ -48,6 +48,7 @@ static ck_status plan_with(ck_conv_plan *plan, const ck_conv_problem *problem, i
 ck_status ck_conv_plan_init(ck_conv_plan *plan, const ck_conv_problem *problem, int algorithm) {
   ck_conv_problem checked = *problem;
   ck_status status = ck_conv_problem_check(&checked);
+  plan->problem = checked; /* also where it is refused: its output size tells why */
   if (status) return status;
   if (algorithm >= CK_ALGORITHM_COUNT || algorithm < CK_ALGORITHM_AUTO) return CK_STATUS_ALGORITHM;
   if (algorithm != CK_ALGORITHM_AUTO)

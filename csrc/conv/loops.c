@@ -16,16 +16,12 @@ typedef struct {
 
 /* One task: which part, and the thread's workspace. */
 typedef struct {
-  int64_t sample, group, channel_tile0, channel_tile1;
+  int64_t sample, group, channel_tile0, channel_tile1, channel0; /* channel0: of the group, where channel_tile0 begins */
   ck_tile *tiles;
   ck_move *moves;
   ptrdiff_t *offsets;
   char *lowered, *sums;
 } ck_loops_task;
-
-static int64_t in_channels(const ck_conv_plan *plan) { return plan->problem.ic / plan->problem.g; }
-static int64_t out_channels(const ck_conv_plan *plan) { return plan->problem.oc / plan->problem.g; }
-static int64_t reduction(const ck_conv_plan *plan) { return plan->tiling.k_outer * plan->tiling.k_inner; }
 
 /* ---- Weights --------------------------------------------------------------------------------------------------------------- */
 
@@ -35,23 +31,17 @@ typedef struct {
   char *packed;
 } ck_pack_call;
 
-static int64_t packed_elements(const ck_conv_plan *plan) {
-  const int64_t tiles = ck_channel_tile_count(plan);
-  const ck_channel_tile last = ck_channel_tile_at(plan, tiles - 1);
-  return ck_round_up((last.first + last.width) * reduction(plan), CK_PACK_SLACK);
-}
-
 /* One channel tile: [k][width], a transposition for each run of k that lies in order in the weights. */
 static void pack_tile(const void *context, int64_t task, int slot) {
   const ck_pack_call *call = context;
   const ck_conv_plan *plan = call->plan;
   const ck_dtype sum = ck_dtype_sum(plan->problem.src_dtype);
-  const int64_t tiles = ck_channel_tile_count(plan), group = task / tiles, k = reduction(plan), size = ck_dtype_size(sum);
+  const int64_t tiles = ck_channel_tile_count(plan), group = task / tiles, k = ck_reduction(plan), size = ck_dtype_size(sum);
   const ck_channel_tile tile = ck_channel_tile_at(plan, task % tiles);
   const bool channels_last = plan->problem.layout == CK_LAYOUT_CHANNELS_LAST;
   const int64_t taps = channels_last ? plan->tiling.k_outer : 1;
-  const char *src = call->weights + (group * out_channels(plan) + tile.first) * k * size;
-  char *dst = call->packed + (group * packed_elements(plan) + tile.first * k) * size;
+  const char *src = call->weights + (group * ck_out_channels(plan) + tile.first) * k * size;
+  char *dst = call->packed + (group * ck_packed_elements(plan) + tile.first * k) * size;
   (void)slot;
   for (int64_t tap = 0; tap < taps; tap++) {
     const ck_transpose t = {.src = src + tap * size, .dst = dst + tap * (k / taps) * tile.width * size, .src_stride = k,
@@ -72,9 +62,9 @@ void ck_loops_pack(const ck_conv_plan *plan, const void *weights, void *packed) 
 static const char *weights_at(const ck_loops_call *call, const ck_loops_task *task, ck_channel_tile tile, ck_k_block block) {
   const ck_conv_plan *plan = call->plan;
   if (plan->tiling.weights_in_place)
-    return call->weights + ((task->group * out_channels(plan) + tile.first) * reduction(plan) + block.k0) * call->element;
+    return call->weights + ((task->group * ck_out_channels(plan) + tile.first) * ck_reduction(plan) + block.k0) * call->element;
   return call->weights +
-         (task->group * packed_elements(plan) + tile.first * reduction(plan) + block.k0 * tile.width) * call->element;
+         (task->group * ck_packed_elements(plan) + tile.first * ck_reduction(plan) + block.k0 * tile.width) * call->element;
 }
 
 /* Sets the operand that reads pixels. */
@@ -83,7 +73,7 @@ static void aim_at_pixels(const ck_loops_call *call, const ck_loops_task *task, 
   const ck_conv_plan *plan = call->plan;
   const ck_conv_tiling *t = &plan->tiling;
   const bool here = tile->packed == CK_IN_PLACE, channels_last = plan->problem.layout == CK_LAYOUT_CHANNELS_LAST;
-  const int64_t origin = tile->origin + task->group * in_channels(plan) * (channels_last ? 1 : ck_volume(t->window.in));
+  const int64_t origin = tile->origin + task->group * ck_in_channels(plan) * (channels_last ? 1 : ck_volume(t->window.in));
   const char *from = here ? sample + origin * call->element : task->lowered + tile->packed * call->element;
   if (t->pixel_lanes) {
     g->b = from;
@@ -106,13 +96,13 @@ static void aim_at_weights(const ck_loops_call *call, const ck_loops_task *task,
                            ck_gemm_tile *g) {
   const ck_conv_plan *plan = call->plan;
   const char *weights = weights_at(call, task, tile, block), *bias = call->buffers->bias;
-  if (bias) bias += (task->group * out_channels(plan) + tile.first) * call->element;
+  if (bias) bias += (task->group * ck_out_channels(plan) + tile.first) * call->element;
   if (plan->tiling.pixel_lanes) {
     g->a = weights;
     g->rows = tile.count;
     g->row_bias = bias;
     g->a_in_place = plan->tiling.weights_in_place;
-    g->a_stride = reduction(plan);
+    g->a_stride = ck_reduction(plan);
   } else {
     g->b = weights;
     g->b_stride = tile.width;
@@ -126,12 +116,11 @@ static void aim_at_sums(const ck_loops_call *call, const ck_loops_task *task, co
                         int64_t first_pixel, ck_gemm_tile *g) {
   const ck_conv_plan *plan = call->plan;
   const ck_conv_problem *p = &plan->problem;
-  const int64_t channel = task->group * out_channels(plan) + channels.first;
+  const int64_t channel = task->group * ck_out_channels(plan) + channels.first;
   char *dst = call->buffers->dst;
   if (plan->tiling.staged) {
-    const int64_t from = ck_channel_tile_at(plan, task->channel_tile0).first;
     g->c_stride = plan->tiling.sums_stride;
-    g->c = task->sums + ((tile->pixel - first_pixel) * g->c_stride + channels.first - from) * call->element;
+    g->c = task->sums + ((tile->pixel - first_pixel) * g->c_stride + channels.first - task->channel0) * call->element;
   } else if (p->layout == CK_LAYOUT_CHANNELS_LAST) {
     g->c_stride = p->oc;
     g->c = dst + ((task->sample * call->pixels + tile->pixel) * p->oc + channel) * call->element;
@@ -144,12 +133,11 @@ static void aim_at_sums(const ck_loops_call *call, const ck_loops_task *task, co
 /* Brings the staged sums of pixels [first, first + count) into dst, channels first. */
 static void unstage(const ck_loops_call *call, const ck_loops_task *task, int64_t first, int64_t count) {
   const ck_conv_plan *plan = call->plan;
-  const ck_channel_tile from = ck_channel_tile_at(plan, task->channel_tile0);
   const ck_channel_tile to = ck_channel_tile_at(plan, task->channel_tile1 - 1);
-  const int64_t channel = task->sample * plan->problem.oc + task->group * out_channels(plan) + from.first;
+  const int64_t channel = task->sample * plan->problem.oc + task->group * ck_out_channels(plan) + task->channel0;
   const ck_transpose t = {.src = task->sums, .src_stride = plan->tiling.sums_stride, .src_step = 1,
                           .dst = (char *)call->buffers->dst + (channel * call->pixels + first) * call->element,
-                          .dst_stride = call->pixels, .rows = count, .columns = to.first + to.count - from.first};
+                          .dst_stride = call->pixels, .rows = count, .columns = to.first + to.count - task->channel0};
   call->kernels->transpose(&t);
 }
 
@@ -162,7 +150,7 @@ static void multiply(const ck_loops_call *call, const ck_loops_task *task, ck_ti
                        task->sample * buffers->src_batch_stride * ck_dtype_size(plan->problem.src_dtype);
   ck_lower(plan, sample, call->src_end, task->group, block, tiles, tile_count, task->moves, task->lowered);
   ck_gemm_tile g = {.k_outer = 1, .k = block.k, .resume = block.k0 > 0,
-                    .activation = block.k0 + block.k == reduction(plan) ? plan->problem.activation : CK_ACTIVATION_NONE};
+                    .activation = block.k0 + block.k == ck_reduction(plan) ? plan->problem.activation : CK_ACTIVATION_NONE};
   for (int64_t i = task->channel_tile0; i < task->channel_tile1; i++) {
     const ck_channel_tile channels = ck_channel_tile_at(plan, i);
     aim_at_weights(call, task, channels, block, &g);
@@ -209,13 +197,13 @@ static void run_task(const void *context, int64_t number, int slot) {
       .lowered = own + t->lowered_at,
       .sums = own + t->sums_at,
   };
+  task.channel0 = ck_channel_tile_at(plan, task.channel_tile0).first;
   const int64_t units = ck_ceil_div(call->pixels, t->pixel_unit);
   const int64_t first = ck_share(units, split->pixel_parts, pixel_part) * t->pixel_unit;
   const int64_t last = ck_min(ck_share(units, split->pixel_parts, pixel_part + 1) * t->pixel_unit, call->pixels);
   const int64_t groups = ck_ceil_div(last - first, t->group_pixels);
-  const int64_t share = ck_round_up(ck_ceil_div(last - first, groups), ck_min(t->pixel_unit, t->group_pixels));
-  for (int64_t from = first; from < last; from += ck_min(share, t->group_pixels))
-    run_group(call, &task, from, ck_min(from + ck_min(share, t->group_pixels), last));
+  const int64_t even = ck_round_up(ck_ceil_div(last - first, groups), t->pixel_unit), step = ck_min(even, t->group_pixels);
+  for (int64_t from = first; from < last; from += step) run_group(call, &task, from, ck_min(from + step, last));
 }
 
 /* ---- The call -------------------------------------------------------------------------------------------------------------- */

@@ -47,6 +47,15 @@ typedef struct {
   int count, width;     /* channels, and elements of a packed row */
 } ck_channel_tile;
 
+CK_INLINE int64_t ck_in_channels(const ck_conv_plan *plan) { return plan->problem.ic / plan->problem.g; }
+CK_INLINE int64_t ck_out_channels(const ck_conv_plan *plan) { return plan->problem.oc / plan->problem.g; }
+CK_INLINE int64_t ck_reduction(const ck_conv_plan *plan) { return plan->tiling.k_outer * plan->tiling.k_inner; }
+
+/* Pixels of a full register tile. */
+int64_t ck_tile_pixels(const ck_conv_plan *plan);
+/* Elements of one group's packed weights; overflow cannot happen after ck_conv_problem_check. */
+int64_t ck_packed_elements(const ck_conv_plan *plan);
+
 int64_t ck_channel_tile_count(const ck_conv_plan *plan);
 ck_channel_tile ck_channel_tile_at(const ck_conv_plan *plan, int64_t index);
 

@@ -51,8 +51,7 @@ static bool readable_in_place(const ck_conv_plan *plan, ck_tile *tile) {
 
 int64_t ck_tiles_most(const ck_conv_plan *plan, int64_t pixels) {
   const ck_conv_tiling *t = &plan->tiling;
-  const int lanes = ck_isa_lanes(plan->isa, ck_dtype_sum(plan->problem.src_dtype));
-  const int64_t most = t->pixel_lanes ? (int64_t)t->vectors * lanes : t->rows;
+  const int64_t most = ck_tile_pixels(plan);
   const int64_t rows = t->in_place ? pixels / t->window.out[2] + 2 : 1;
   return ck_min(pixels, ck_ceil_div(pixels, most) + rows + 1);
 }
@@ -60,7 +59,7 @@ int64_t ck_tiles_most(const ck_conv_plan *plan, int64_t pixels) {
 int64_t ck_tiles_cut(const ck_conv_plan *plan, int64_t first, int64_t last, ck_tile *tiles) {
   const ck_conv_tiling *t = &plan->tiling;
   const int lanes = ck_isa_lanes(plan->isa, ck_dtype_sum(plan->problem.src_dtype));
-  const int64_t most = t->pixel_lanes ? (int64_t)t->vectors * lanes : t->rows;
+  const int64_t most = ck_tile_pixels(plan);
   int64_t count = 0;
   while (first < last) {
     /* In place, a tile must not cross the end of an output row. */

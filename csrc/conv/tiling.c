@@ -27,8 +27,6 @@ static ck_dtype sum_of(const ck_conv_plan *plan) { return ck_dtype_sum(plan->pro
 
 static const ck_kernels *kernels_of(const ck_conv_plan *plan) { return &ck_isa_table(plan->isa)->of[sum_of(plan)]; }
 
-static int64_t out_channels(const ck_conv_plan *plan) { return plan->problem.oc / plan->problem.g; }
-
 /* Axes whose neighbours lie side by side in input and output and have no window of their own become one axis. */
 static ck_window merged(ck_window w) {
   for (int axis = 0; axis < CK_AXES - 1; axis++) {
@@ -43,17 +41,28 @@ static ck_window merged(ck_window w) {
   return w;
 }
 
-/* ---- Tiles of the channel side --------------------------------------------------------------------------------------------- */
+/* ---- Tiles -----------------------------------------------------------------------------------------------------------------
+ * The side that runs along the lanes comes in whole vectors, the other in single rows. */
+
+int64_t ck_tile_pixels(const ck_conv_plan *plan) {
+  const ck_conv_tiling *t = &plan->tiling;
+  return t->pixel_lanes ? (int64_t)t->vectors * kernels_of(plan)->lanes : t->rows;
+}
+
+int64_t ck_packed_elements(const ck_conv_plan *plan) {
+  const ck_channel_tile last = ck_channel_tile_at(plan, ck_channel_tile_count(plan) - 1);
+  return ck_round_up((last.first + last.width) * ck_reduction(plan), CK_PACK_SLACK);
+}
 
 int64_t ck_channel_tile_count(const ck_conv_plan *plan) {
   const ck_conv_tiling *t = &plan->tiling;
   const int64_t unit = t->pixel_lanes ? 1 : kernels_of(plan)->lanes;
-  return ck_ceil_div(ck_ceil_div(out_channels(plan), unit), t->pixel_lanes ? t->rows : t->vectors);
+  return ck_ceil_div(ck_ceil_div(ck_out_channels(plan), unit), t->pixel_lanes ? t->rows : t->vectors);
 }
 
 ck_channel_tile ck_channel_tile_at(const ck_conv_plan *plan, int64_t index) {
   const ck_conv_tiling *t = &plan->tiling;
-  const int64_t channels = out_channels(plan), unit = t->pixel_lanes ? 1 : kernels_of(plan)->lanes;
+  const int64_t channels = ck_out_channels(plan), unit = t->pixel_lanes ? 1 : kernels_of(plan)->lanes;
   const int64_t units = ck_ceil_div(channels, unit), tiles = ck_channel_tile_count(plan);
   const int64_t first = ck_share(units, tiles, index) * unit, last = ck_share(units, tiles, index + 1) * unit;
   return (ck_channel_tile){first, (int)(ck_min(last, channels) - first), (int)(last - first)};
@@ -114,13 +123,13 @@ static double grid_cycles(int64_t row_units, int rows_most, int64_t lane_units, 
 static double estimate(const ck_conv_plan *plan, double lower_share) {
   const ck_conv_problem *p = &plan->problem;
   const ck_conv_tiling *t = &plan->tiling;
-  const double k = (double)(t->k_outer * t->k_inner), pixels = (double)ck_volume(p->window.out), lanes = kernels_of(plan)->lanes;
-  const double channels = (double)out_channels(plan);
+  const double k = (double)ck_reduction(plan), pixels = (double)ck_volume(p->window.out), lanes = kernels_of(plan)->lanes;
+  const double channels = (double)ck_out_channels(plan);
   const int64_t pixel_units = ck_ceil_div((int64_t)pixels, t->pixel_lanes ? (int64_t)lanes : 1);
-  const int64_t channel_units = ck_ceil_div(out_channels(plan), t->pixel_lanes ? 1 : (int64_t)lanes);
+  const int64_t channel_units = ck_ceil_div(ck_out_channels(plan), t->pixel_lanes ? 1 : (int64_t)lanes);
   const double grid = t->pixel_lanes ? grid_cycles(channel_units, t->rows, pixel_units, t->vectors)
                                      : grid_cycles(pixel_units, t->rows, channel_units, t->vectors);
-  const double tiles = (double)ck_channel_tile_count(plan) * pixels / (t->pixel_lanes ? t->vectors * lanes : t->rows);
+  const double tiles = (double)ck_channel_tile_count(plan) * pixels / (double)ck_tile_pixels(plan);
   const bool gathered = t->window.stride[2] > 2 || p->src_dtype != sum_of(plan);
   const double per_vector = gathered && p->layout == CK_LAYOUT_CHANNELS_FIRST ? CYCLES_LOWER_ELEMENT * lanes : CYCLES_LOWER_VECTOR;
   const double run = t->pixel_lanes ? lanes : p->layout == CK_LAYOUT_CHANNELS_LAST ? lanes : (double)ck_min(t->rows, (int64_t)lanes);
@@ -137,13 +146,13 @@ static double estimate(const ck_conv_plan *plan, double lower_share) {
 static ck_status book(ck_conv_plan *plan) {
   ck_conv_tiling *t = &plan->tiling;
   const int64_t size = ck_dtype_size(sum_of(plan)), k = t->block_outer * t->block_inner;
-  const int64_t lowered = t->in_place ? (t->pixel_lanes ? (int64_t)t->vectors * kernels_of(plan)->lanes : t->rows) : t->group_pixels;
+  const int64_t lowered = t->in_place ? ck_tile_pixels(plan) : t->group_pixels;
   ck_ledger ledger = {0};
   t->tiles_at = ck_ledger_book(&ledger, ck_tiles_most(plan, t->group_pixels), sizeof(ck_tile));
   t->moves_at = ck_ledger_book(&ledger, ck_moves_most(plan, lowered), sizeof(ck_move));
   t->offsets_at = ck_ledger_book(&ledger, t->in_place ? k : 0, sizeof(ptrdiff_t));
   t->lowered_at = ck_ledger_book(&ledger, ck_lowered_elements(plan, lowered), size);
-  t->sums_stride = ck_round_up(out_channels(plan), 16) + 16;
+  t->sums_stride = ck_round_up(ck_out_channels(plan), 16) + 16;
   t->sums_at = ck_ledger_book(&ledger, t->staged ? t->group_pixels * t->sums_stride : 0, size);
   if (ledger.bytes.overflow) return CK_STATUS_TOO_LARGE;
   plan->thread_bytes = (size_t)ledger.bytes.value;
@@ -153,7 +162,7 @@ static ck_status book(ck_conv_plan *plan) {
 static void size_groups(ck_conv_plan *plan) {
   ck_conv_tiling *t = &plan->tiling;
   const int64_t size = ck_dtype_size(sum_of(plan)), pixels = ck_volume(plan->problem.window.out);
-  const int64_t tile = t->pixel_lanes ? (int64_t)t->vectors * kernels_of(plan)->lanes : t->rows;
+  const int64_t tile = ck_tile_pixels(plan);
   const int64_t l2 = ck_cpu_caches().l2 * 4 / 10, k = t->block_outer * t->block_inner;
   int64_t group = t->in_place ? IN_PLACE_PIXELS : ck_clamp(l2 / (k * size), tile, GROUP_PIXELS_MOST);
   t->pixel_unit = tile;
@@ -180,15 +189,13 @@ static ck_status try_shape(ck_conv_plan *plan, ck_loops_choice choice, bool pixe
   t->k_inner = channels_last ? p->ic / p->g : ck_volume(p->window.kernel);
   block_reduction(t);
   size_groups(plan);
-  const ck_channel_tile last = ck_channel_tile_at(plan, ck_channel_tile_count(plan) - 1);
-  const int64_t packed = ck_round_up((last.first + last.width) * t->k_outer * t->k_inner, CK_PACK_SLACK);
-  const int64_t factors[3] = {p->g, packed, ck_dtype_size(sum_of(plan))};
+  const int64_t factors[3] = {p->g, ck_packed_elements(plan), ck_dtype_size(sum_of(plan))};
   const ck_checked bytes = ck_checked_product(factors, 3);
   if (bytes.overflow) return CK_STATUS_TOO_LARGE;
   plan->packed_bytes = p->prepared ? (size_t)bytes.value : 0;
   plan->shared_bytes = p->prepared || t->weights_in_place ? 0 : (size_t)bytes.value;
   plan->cost = estimate(plan, choice.lower_share);
-  return book(plan);
+  return CK_STATUS_OK;
 }
 
 ck_status ck_loops_plan(ck_conv_plan *plan, ck_loops_choice choice) {
@@ -204,7 +211,7 @@ ck_status ck_loops_plan(ck_conv_plan *plan, ck_loops_choice choice) {
       best = CK_STATUS_OK;
     }
   }
-  return best;
+  return best ? best : book(plan);
 }
 
 /* ---- The split of a call --------------------------------------------------------------------------------------------------- */
@@ -217,8 +224,8 @@ static double imbalance(int64_t tasks, int threads) {
 ck_loops_split ck_loops_split_for(const ck_conv_plan *plan, int64_t n, int num_threads) {
   const ck_conv_problem *p = &plan->problem;
   const ck_conv_tiling *t = &plan->tiling;
-  const int64_t pixels = ck_volume(p->window.out), images = n * p->g, channels = out_channels(plan);
-  const double work = (double)(t->k_outer * t->k_inner) * (double)channels * (double)pixels * (double)images;
+  const int64_t pixels = ck_volume(p->window.out), images = n * p->g, channels = ck_out_channels(plan);
+  const double work = (double)ck_reduction(plan) * (double)channels * (double)pixels * (double)images;
   ck_loops_split split = {.pixel_parts = ck_ceil_div(pixels, t->group_pixels), .channel_parts = 1};
   split.num_threads = (int)ck_clamp((int64_t)(work / WORK_PER_THREAD < 1e6 ? work / WORK_PER_THREAD : 1e6) + 1, 1, num_threads);
   const int threads = split.num_threads;
