@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,12 +28,13 @@ def coerce_weights(x_dtype: np.dtype[Any], weight: Any, bias: Any, axes: int) ->
     w = arg.array("weight", weight)
     if w.ndim != axes + 2:
         arg.fail("weight", f"must have {axes + 2} axes (out, in / groups and {axes} of the kernel)", w.shape)
-    if x_dtype != w.dtype:
+    if x_dtype is not w.dtype and x_dtype != w.dtype:
         combined = np.result_type(x_dtype, w.dtype)
         if combined.kind == "f" or arg.SUMS[x_dtype] != arg.SUMS[combined]:
             x_dtype = combined if combined.kind == "f" else arg.SUMS[combined]
     total = arg.SUMS[x_dtype]
-    w = np.ascontiguousarray(w, total)
+    if w.dtype is not total or not w.flags.c_contiguous:
+        w = np.ascontiguousarray(w, total)
     return Weights(w, None if bias is None else coerce_bias(bias, w.shape[0], total), x_dtype)
 
 
@@ -52,6 +54,7 @@ class Problem(NamedTuple):
     conv: _core.Conv
     pads: arg.Pairs | None  # to be added to x beforehand, for a padding_mode other than zeros
     layout: int
+    sample: Ints  # shape of the result without its batch axis
 
 
 def describe(
@@ -99,7 +102,38 @@ def describe(
         arg.fail(
             "weight", f"must have x's channels ({channels}) divided by groups ({number_of_groups}) on axis 1", weight_shape
         )
-    return Problem(conv, pads, place)
+    return Problem(conv, pads, place, arg.shape_of(0, weight_shape[0], conv.out, place)[1:])
+
+
+@lru_cache(maxsize=256)
+def _described_on(isa: int, arguments: tuple[Any, ...]) -> Problem:
+    """Describe a problem for the instruction set in use."""
+    return describe(*arguments)
+
+
+def _described(
+    x_shape: Ints, x_dtype: np.dtype[Any], weight_shape: Ints, stride: Any, padding: Any, dilation: Any, groups: Any,
+    padding_mode: Any, layout: Any, activation: Any, algorithm: Any,
+) -> Problem:  # fmt: skip
+    """As `describe`, for a functional call: the last few problems are remembered.
+
+    Only where every argument is a plain number or word: a tuple may hold 1.0, which equals 1 but is not valid.
+    """
+    arguments = (
+        x_shape, x_dtype, weight_shape, stride, padding, dilation, groups, padding_mode, layout, activation, algorithm, False,
+    )  # fmt: skip
+    if (
+        type(stride) is int
+        and (type(padding) is int or type(padding) is str)
+        and type(dilation) is int
+        and type(groups) is int
+        and type(padding_mode) is str
+        and type(layout) is str
+        and (activation is None or type(activation) is str)
+        and type(algorithm) is str
+    ):
+        return _described_on(_core.isa_current(), arguments)
+    return describe(*arguments)
 
 
 def pad(x: Array, pads: arg.Pairs, layout: int, mode: str) -> Array:
@@ -110,23 +144,23 @@ def pad(x: Array, pads: arg.Pairs, layout: int, mode: str) -> Array:
 
 def execute(problem: Problem, x: Array, w: Weights, padding_mode: str, out: Any, num_threads: Any, has_batch: bool) -> Array:
     """Run a described problem on batched x."""
-    conv, pads, layout = problem
-    total = arg.SUMS[w.x_dtype]
+    conv, pads, layout, sample = problem
+    weight, bias, x_dtype = w
     threads = arg.threads(num_threads)
-    channels = w.weight.shape[0]
-    shape = arg.shape_of(x.shape[0], channels, conv.out, layout)
+    shape = (x.shape[0], *sample)
     if out is not None:
-        arg.check_out("out", out, shape if has_batch else shape[1:], total)
-    if x.dtype != w.x_dtype:
-        x = x.astype(w.x_dtype)
-    inputs = [x, w.weight] if w.bias is None else [x, w.weight, w.bias]
+        arg.check_out("out", out, shape if has_batch else sample, weight.dtype)
+    source = x if x.dtype == x_dtype else x.astype(x_dtype)
     if pads is not None:
-        x = pad(x, pads, layout, padding_mode)
-    x = arg.samples(x)
-    y = arg.into(out, shape, total, inputs, lambda dst: conv.run(x, w.weight, w.bias, dst, threads))
-    if out is not None:
-        return out  # type: ignore[no-any-return]
-    return y if has_batch else y[0]
+        source = pad(source, pads, layout, padding_mode)
+    source = arg.samples(source)
+    if out is None:
+        y: Array = np.empty(shape, weight.dtype)
+        conv.run(source, weight, bias, y, threads)
+        return y if has_batch else y[0]
+    inputs = [x, weight] if bias is None else [x, weight, bias]
+    arg.into(out, shape, weight.dtype, inputs, lambda dst: conv.run(source, weight, bias, dst, threads))
+    return out  # type: ignore[no-any-return]
 
 
 def _conv(
@@ -136,9 +170,9 @@ def _conv(
     a = arg.array("x", x)
     batched, has_batch = arg.batched("x", a, axes)
     w = coerce_weights(batched.dtype, weight, bias, axes)
-    problem = describe(
+    problem = _described(
         batched.shape, w.x_dtype, w.weight.shape, stride, padding, dilation, groups,
-        padding_mode, layout, activation, algorithm, False,
+        padding_mode, layout, activation, algorithm,
     )  # fmt: skip
     return execute(problem, batched, w, padding_mode, out, num_threads, has_batch)
 

@@ -26,9 +26,7 @@ def window_out(window: Window, axes: int, ceil_mode: bool = False) -> tuple[int,
 
 class Conv:
     status: int
-    axes: int
-    @property
-    def out(self) -> Axes: ...
+    out: Axes
     @property
     def algorithm(self) -> str: ...
     @property
@@ -59,9 +57,7 @@ class Conv:
 
 class Pool:
     status: int
-    axes: int
-    @property
-    def out(self) -> Axes: ...
+    out: Axes
     def __init__(
         self,
         axes: int,

@@ -213,29 +213,27 @@ def probe_fma(int isa, int dtype, int64_t iterations, int num_threads):
 # ---- Buffers ------------------------------------------------------------------------------------
 
 
-cdef class View:
-    """A held buffer of the buffer protocol."""
+cdef class Views:
+    """The buffers of a call: held by the buffer protocol, released together."""
 
-    cdef Py_buffer buffer
-    cdef bint held
+    cdef Py_buffer buffers[4]
+    cdef int count
+
+    cdef Py_buffer *hold(self, object array, int flags) except NULL:
+        cdef Py_buffer *buffer = &self.buffers[self.count]
+        PyObject_GetBuffer(array, buffer, flags)
+        self.count += 1
+        return buffer
+
+    cdef Py_buffer *read(self, object array) except NULL:
+        return self.hold(array, PyBUF_STRIDES)
+
+    cdef Py_buffer *write(self, object array) except NULL:
+        return self.hold(array, PyBUF_STRIDES | PyBUF_WRITABLE)
 
     def __dealloc__(self):
-        if self.held:
-            PyBuffer_Release(&self.buffer)
-
-
-cdef View read(object array):
-    cdef View view = View.__new__(View)
-    PyObject_GetBuffer(array, &view.buffer, PyBUF_STRIDES)
-    view.held = True
-    return view
-
-
-cdef View write(object array):
-    cdef View view = View.__new__(View)
-    PyObject_GetBuffer(array, &view.buffer, PyBUF_STRIDES | PyBUF_WRITABLE)
-    view.held = True
-    return view
+        for i in range(self.count):
+            PyBuffer_Release(&self.buffers[i])
 
 
 cdef void fill_axes(int64_t *to, tuple values):
@@ -271,13 +269,12 @@ def window_out(tuple window, int axes, bint ceil_mode=False):
 
 
 cdef class Conv:
-    """A planned convolution. `status` is not 0 where the problem was refused."""
+    """A planned convolution. `out`: spatial output sizes; `status` is not 0 where the problem was refused."""
 
     cdef ck_conv_plan plan
     cdef Workspace packed
     cdef readonly int status
-    cdef readonly int axes
-    cdef readonly int element
+    cdef readonly tuple out
 
     def __init__(self, int axes, int64_t n, int64_t groups, int64_t ic, int64_t oc, tuple window, int dtype, int layout,
                  int activation, int algorithm, bint prepared):
@@ -291,13 +288,8 @@ cdef class Conv:
         problem.layout = layout
         problem.activation = activation
         problem.prepared = prepared
-        self.axes = axes
         self.status = ck_conv_plan_init(&self.plan, &problem, algorithm)
-
-    @property
-    def out(self):
-        """Spatial output sizes."""
-        return axes_of(self.plan.problem.window.out, self.axes)
+        self.out = axes_of(self.plan.problem.window.out, axes)
 
     @property
     def algorithm(self):
@@ -326,33 +318,28 @@ cdef class Conv:
 
     def pack(self, weight):
         """Keep the weights in the plan's own order."""
-        cdef View view = read(weight)
+        cdef Views views = Views.__new__(Views)
+        cdef Py_buffer *given = views.read(weight)
         if self.plan.packed_bytes:
             self.packed = Workspace(self.plan.packed_bytes)
             with nogil:
-                ck_conv_pack(&self.plan, view.buffer.buf, self.packed.pointer)
+                ck_conv_pack(&self.plan, given.buf, self.packed.pointer)
 
     def run(self, x, weight, bias, y, int num_threads):
         """Convolve: samples of x contiguous, weight, bias and y contiguous, dtypes as planned."""
-        cdef View src = read(x), weights, terms, dst = write(y)
+        cdef Views views = Views.__new__(Views)
+        cdef Py_buffer *src = views.read(x)
         cdef ck_conv_buffers buffers
         cdef int64_t started
         cdef ck_control control = controlled(num_threads, &started)
         cdef Workspace space
         cdef int status
-        buffers.n = src.buffer.shape[0]
-        buffers.src = src.buffer.buf
-        buffers.src_batch_stride = src.buffer.strides[0] // src.buffer.itemsize
-        if self.packed is not None:
-            buffers.weights = self.packed.pointer
-        else:
-            weights = read(weight)
-            buffers.weights = weights.buffer.buf
-        buffers.bias = NULL
-        if bias is not None:
-            terms = read(bias)
-            buffers.bias = terms.buffer.buf
-        buffers.dst = dst.buffer.buf
+        buffers.n = src.shape[0]
+        buffers.src = src.buf
+        buffers.src_batch_stride = src.strides[0] // src.itemsize
+        buffers.weights = self.packed.pointer if self.packed is not None else views.read(weight).buf
+        buffers.bias = NULL if bias is None else views.read(bias).buf
+        buffers.dst = views.write(y).buf
         space = borrow(ck_conv_workspace_bytes(&self.plan, buffers.n, num_threads))
         buffers.workspace = NULL if space is None else space.pointer
         with nogil:
@@ -368,11 +355,11 @@ POOL_MAX, POOL_AVERAGE, POOL_LP = 0, 1, 2
 
 
 cdef class Pool:
-    """A planned pooling. `status` is not 0 where the problem was refused."""
+    """A planned pooling. `out`: spatial output sizes; `status` is not 0 where the problem was refused."""
 
     cdef ck_pool_plan plan
     cdef readonly int status
-    cdef readonly int axes
+    cdef readonly tuple out
 
     def __init__(self, int axes, int64_t n, int64_t c, tuple window, int dtype, int layout, int kind, *, bint ceil_mode=False,
                  tuple adaptive=None, bint count_include_pad=True, bint with_indices=False, double divisor=0, double power=0):
@@ -391,29 +378,25 @@ cdef class Pool:
         problem.with_indices = with_indices
         problem.divisor = divisor
         problem.power = power
-        self.axes = axes
         self.status = ck_pool_plan_init(&self.plan, &problem)
-
-    @property
-    def out(self):
-        """Spatial output sizes."""
-        return axes_of(self.plan.problem.window.out, self.axes)
+        self.out = axes_of(self.plan.problem.window.out, axes)
 
     def run(self, x, y, indices, int num_threads):
         """Pool: x, y and indices contiguous, dtypes as planned."""
-        cdef View src = read(x), dst = write(y), places
+        cdef Views views = Views.__new__(Views)
+        cdef const void *src = views.read(x).buf
+        cdef void *dst = views.write(y).buf
         cdef int64_t *winners = NULL
         cdef int64_t started
         cdef ck_control control = controlled(num_threads, &started)
         cdef Workspace space
         cdef int status
         if indices is not None:
-            places = write(indices)
-            winners = <int64_t *>places.buffer.buf
+            winners = <int64_t *>views.write(indices).buf
         space = borrow(ck_pool_workspace_bytes(&self.plan, num_threads))
         cdef void *workspace = NULL if space is None else space.pointer
         with nogil:
-            status = ck_pool_run(&self.plan, src.buffer.buf, dst.buffer.buf, winners, workspace, &control)
+            status = ck_pool_run(&self.plan, src, dst, winners, workspace, &control)
         give_back(space)
         if status:
             finish(status, {})
@@ -421,7 +404,10 @@ cdef class Pool:
 
 def unpool(x, indices, y, int64_t n, int64_t c, int64_t in_plane, int64_t out_plane, int dtype, int layout, int num_threads):
     """Scatter x to the places in indices; all contiguous. Returns the status."""
-    cdef View src = read(x), places = read(indices), dst = write(y)
+    cdef Views views = Views.__new__(Views)
+    cdef const void *src = views.read(x).buf
+    cdef const int64_t *places = <const int64_t *>views.read(indices).buf
+    cdef void *dst = views.write(y).buf
     cdef ck_unpool_problem problem
     cdef int64_t started
     cdef ck_control control = controlled(num_threads, &started)
@@ -433,7 +419,7 @@ def unpool(x, indices, y, int64_t n, int64_t c, int64_t in_plane, int64_t out_pl
     problem.dtype = dtype
     problem.layout = layout
     with nogil:
-        status = ck_unpool_run(&problem, src.buffer.buf, <const int64_t *>places.buffer.buf, dst.buffer.buf, &control)
+        status = ck_unpool_run(&problem, src, places, dst, &control)
     if status == CK_STATUS_INTERRUPTED:
         finish(status, {})
     return status
@@ -444,7 +430,9 @@ def unpool(x, indices, y, int64_t n, int64_t c, int64_t in_plane, int64_t out_pl
 
 def lower(x, y, tuple window, int64_t n, int64_t c, int dtype, bint back, int num_threads):
     """im2col from x to y, or with `back` col2im; both contiguous. Returns the status."""
-    cdef View src = read(x), dst = write(y)
+    cdef Views views = Views.__new__(Views)
+    cdef const void *src = views.read(x).buf
+    cdef void *dst = views.write(y).buf
     cdef ck_window w
     cdef int64_t started
     cdef ck_control control = controlled(num_threads, &started)
@@ -455,9 +443,9 @@ def lower(x, y, tuple window, int64_t n, int64_t c, int dtype, bint back, int nu
         return status
     with nogil:
         if back:
-            status = ck_col2im(&w, n, c, dtype, src.buffer.buf, dst.buffer.buf, &control)
+            status = ck_col2im(&w, n, c, dtype, src, dst, &control)
         else:
-            status = ck_im2col(&w, n, c, dtype, src.buffer.buf, dst.buffer.buf, &control)
+            status = ck_im2col(&w, n, c, dtype, src, dst, &control)
     if status == CK_STATUS_INTERRUPTED:
         finish(status, {})
     return status
