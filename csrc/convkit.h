@@ -65,17 +65,22 @@ enum {
 
 const char *ck_conv_algorithm_name(int algorithm); /* NULL beyond the last */
 
+/* Where the micro-kernel finds the pixels of a tile: in a block that holds them once a tap; in the input itself (a tile that does not lie
+ * wholly inside it is lowered alone); in a padded copy of the input rows that holds them once. */
+typedef enum { CK_PIXELS_LOWERED, CK_PIXELS_IN_PLACE, CK_PIXELS_PANEL } ck_conv_pixels;
+
 /* How the loops are blocked (conv/loops.h has them). Sizes in elements. */
 typedef struct {
   ck_window window;            /* the problem's, with axes merged where one run of pixels can serve them */
   bool pixel_lanes;            /* vector lanes are neighbouring pixels; else output channels */
-  bool in_place;               /* tiles that lie wholly inside the input are read where they are */
+  ck_conv_pixels pixels;
+  bool run_on;                 /* panel: lanes run on over the ends of output rows */
   bool weights_in_place;       /* weights are read as they were given */
   bool staged;                 /* sums are kept in a block of the workspace and transposed into dst at the end */
   int32_t vectors, rows;       /* micro-kernel tile */
   int64_t k_outer, k_inner;    /* the reduction: channels x taps (channels first), taps x channels (channels last) */
   int64_t block_outer, block_inner; /* the part of it that one pass takes */
-  int64_t group_pixels;        /* pixels that are lowered together, at most */
+  int64_t group_pixels;        /* pixels that are lowered, or copied to the panel, together, at most */
   int64_t pixel_unit;          /* tasks begin at a multiple of it */
   int64_t sums_stride;         /* of the staged sums, from pixel to pixel */
   size_t tiles_at, moves_at, offsets_at, lowered_at, sums_at; /* in a thread's workspace */

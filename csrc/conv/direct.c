@@ -1,10 +1,10 @@
-/* direct.c: pixel tiles are read where they are; only a tile that touches the padding or the end of a row is lowered, alone.
+/* direct.c: no pixel is held once a tap. A table of offsets, one for each k, leads the micro-kernel through taps and channels of the input, in place
+ * where that is possible, else of a padded copy of a few of its rows (panel.c).
  *
- *   for a group of pixel tiles: for a block of K: for pixel tile: (lower it if need be) for channel tile: gemm
+ *   for a group of pixel tiles: for a block of K: (copy the rows) for channel tile: for pixel tile: gemm
  *
- * A table of offsets, one for each k, leads the micro-kernel through taps and channels; dilation, groups and one to three dimensions are
- * entries of that table. There is no lowering buffer beyond one tile. It wins where lowering would not be paid back: few output channels,
- * pointwise kernels. */
+ * Stride, dilation, padding, groups and one to three dimensions are entries of the table. In place, a tile that touches the padding is
+ * lowered by itself. */
 #include "loops.h"
 
 static const char *declines(const ck_conv_problem *problem) {
@@ -12,23 +12,13 @@ static const char *declines(const ck_conv_problem *problem) {
   return NULL;
 }
 
-/* The share of pixels whose window leaves the input, or whose tile does. */
-static double lowered_share(const ck_conv_problem *p) {
-  const ck_window *w = &p->window;
-  const bool pointwise = ck_volume(w->kernel) == 1;
-  double inside = 1;
-  for (int axis = 0; axis < CK_AXES; axis++) {
-    const double touched = (double)(ck_ceil_div(w->before[axis], w->stride[axis]) + ck_ceil_div(w->after[axis], w->stride[axis]));
-    const double tiles = axis == 2 && touched > 0 ? 16 * (w->before[axis] > 0) + 16 * (w->after[axis] > 0) : touched;
-    const double share = (tiles > touched ? tiles : touched) / (double)w->out[axis];
-    inside *= share > 1 ? 0 : 1 - share;
-  }
-  if (!pointwise && w->stride[2] != 1 && p->layout == CK_LAYOUT_CHANNELS_FIRST) return 1;
-  return 1 - inside;
-}
-
+/* In place where nothing stands between the micro-kernel and the input: pixels whose channels lie side by side, and pointwise kernels. */
 static ck_status plan(ck_conv_plan *p) {
-  return ck_loops_plan(p, (ck_loops_choice){.in_place = true, .lower_share = lowered_share(&p->problem)});
+  const ck_window *w = &p->problem.window;
+  bool plain = ck_volume(w->kernel) == 1 && w->stride[2] == 1;
+  for (int axis = 0; axis < CK_AXES; axis++) plain = plain && w->before[axis] == 0 && w->after[axis] == 0;
+  const bool in_place = plain || p->problem.layout == CK_LAYOUT_CHANNELS_LAST;
+  return ck_loops_plan(p, in_place ? CK_PIXELS_IN_PLACE : CK_PIXELS_PANEL);
 }
 
 const ck_conv_algorithm ck_conv_direct = {"direct", declines, plan, ck_loops_pack, ck_loops_run, ck_loops_tasks};

@@ -12,6 +12,6 @@ static const char *declines(const ck_conv_problem *problem) {
   return NULL;
 }
 
-static ck_status plan(ck_conv_plan *p) { return ck_loops_plan(p, (ck_loops_choice){.in_place = false, .lower_share = 1}); }
+static ck_status plan(ck_conv_plan *p) { return ck_loops_plan(p, CK_PIXELS_LOWERED); }
 
 const ck_conv_algorithm ck_conv_im2col = {"im2col", declines, plan, ck_loops_pack, ck_loops_run, ck_loops_tasks};

@@ -20,7 +20,9 @@ typedef struct {
   ck_tile *tiles;
   ck_move *moves;
   ptrdiff_t *offsets;
-  char *lowered, *sums;
+  char *lowered, *sums;        /* lowered: also the panel */
+  const char *origin;          /* of tiles that are not lowered: the group's first channel in the sample, or the panel */
+  ck_panel panel;
 } ck_loops_task;
 
 /* ---- Weights --------------------------------------------------------------------------------------------------------------- */
@@ -69,17 +71,21 @@ static const char *weights_at(const ck_loops_call *call, const ck_loops_task *ta
 
 /* Sets the operand that reads pixels. */
 static void aim_at_pixels(const ck_loops_call *call, const ck_loops_task *task, const ck_tile *tile, ck_k_block block,
-                          const char *sample, ck_gemm_tile *g) {
+                          ck_gemm_tile *g) {
   const ck_conv_plan *plan = call->plan;
   const ck_conv_tiling *t = &plan->tiling;
   const bool here = tile->packed == CK_IN_PLACE, channels_last = plan->problem.layout == CK_LAYOUT_CHANNELS_LAST;
-  const int64_t origin = tile->origin + task->group * ck_in_channels(plan) * (channels_last ? 1 : ck_volume(t->window.in));
-  const char *from = here ? sample + origin * call->element : task->lowered + tile->packed * call->element;
+  const char *from = here ? task->origin + tile->origin * call->element : task->lowered + tile->packed * call->element;
   if (t->pixel_lanes) {
     g->b = from;
     g->b_offsets = here ? task->offsets : NULL;
     g->b_stride = tile->width;
     g->lanes = tile->count;
+    if (t->pixels == CK_PIXELS_PANEL) {
+      g->first_run = tile->run;
+      g->run = (int)ck_min(task->panel.width, INT32_MAX);
+      g->gap = tile->run < tile->count ? (int)(task->panel.length[2] - task->panel.width) : 0;
+    }
     return;
   }
   g->a = from;
@@ -88,7 +94,9 @@ static void aim_at_pixels(const ck_loops_call *call, const ck_loops_task *task, 
   g->a_offsets = here ? task->offsets : NULL;
   g->k_outer = !here ? 1 : channels_last ? block.outer1 - block.outer0 : block.k;
   g->k = block.k / g->k_outer;
-  g->a_stride = !here ? ck_lowered_stride(t) : t->window.stride[2] * (channels_last ? plan->problem.ic : 1);
+  g->a_stride = !here                               ? ck_lowered_stride(t)
+                : t->pixels == CK_PIXELS_PANEL ? 1
+                                               : t->window.stride[2] * (channels_last ? plan->problem.ic : 1);
 }
 
 /* Sets the operand that reads weights, and the bias that goes with them. */
@@ -141,41 +149,60 @@ static void unstage(const ck_loops_call *call, const ck_loops_task *task, int64_
   call->kernels->transpose(&t);
 }
 
-/* One pixel group with one block of K: lower, then multiply with all channel tiles of the task. */
-static void multiply(const ck_loops_call *call, const ck_loops_task *task, ck_tile *tiles, int64_t tile_count, int64_t first_pixel,
-                     ck_k_block block) {
+/* Some tiles with one block of K: all channel tiles of the task. */
+static void multiply(const ck_loops_call *call, const ck_loops_task *task, const ck_tile *tiles, int64_t tile_count,
+                     int64_t first_pixel, ck_k_block block) {
   const ck_conv_plan *plan = call->plan;
-  const ck_conv_buffers *buffers = call->buffers;
-  const char *sample = (const char *)buffers->src +
-                       task->sample * buffers->src_batch_stride * ck_dtype_size(plan->problem.src_dtype);
-  ck_lower(plan, sample, call->src_end, task->group, block, tiles, tile_count, task->moves, task->lowered);
   ck_gemm_tile g = {.k_outer = 1, .k = block.k, .resume = block.k0 > 0,
                     .activation = block.k0 + block.k == ck_reduction(plan) ? plan->problem.activation : CK_ACTIVATION_NONE};
   for (int64_t i = task->channel_tile0; i < task->channel_tile1; i++) {
     const ck_channel_tile channels = ck_channel_tile_at(plan, i);
     aim_at_weights(call, task, channels, block, &g);
     for (const ck_tile *tile = tiles; tile < tiles + tile_count; tile++) {
-      aim_at_pixels(call, task, tile, block, sample, &g);
+      aim_at_pixels(call, task, tile, block, &g);
       aim_at_sums(call, task, tile, channels, first_pixel, &g);
       call->kernels->gemm(&g);
     }
   }
 }
 
-/* Pixels [first, last) of one sample and group. In place, tiles are taken one by one: only the odd one out is lowered. */
+/* The input of pixels [first, last) goes to where the micro-kernel reads it, one block of K at a time. In place, tiles are taken one by one: only the
+ * odd one out is lowered. */
 static void run_group(const ck_loops_call *call, ck_loops_task *task, int64_t first, int64_t last) {
   const ck_conv_plan *plan = call->plan;
-  const int64_t blocks = ck_k_block_count(&plan->tiling), count = ck_tiles_cut(plan, first, last, task->tiles);
+  const ck_conv_tiling *t = &plan->tiling;
+  const ck_conv_buffers *buffers = call->buffers;
+  const int64_t blocks = ck_k_block_count(t), source = ck_dtype_size(plan->problem.src_dtype);
+  const char *sample = (const char *)buffers->src + task->sample * buffers->src_batch_stride * source;
+  const bool panel = t->pixels == CK_PIXELS_PANEL, in_place = t->pixels == CK_PIXELS_IN_PLACE;
+  if (panel) task->panel = ck_panel_of(t, last - first);
+  const int64_t count = panel ? ck_panel_tiles(plan, &task->panel, first, last, task->tiles)
+                              : ck_tiles_cut(plan, first, last, task->tiles);
+  const int64_t plane = plan->problem.layout == CK_LAYOUT_CHANNELS_LAST ? 1 : ck_volume(t->window.in);
+  task->origin = panel ? task->lowered : sample + task->group * ck_in_channels(plan) * plane * source;
   for (int64_t b = 0; b < blocks; b++) {
-    const ck_k_block block = ck_k_block_at(&plan->tiling, b);
-    if (!plan->tiling.in_place) {
-      multiply(call, task, task->tiles, count, first, block);
-      continue;
+    const ck_k_block block = ck_k_block_at(t, b);
+    if (panel) {
+      ck_panel_offsets(plan, &task->panel, block, task->offsets);
+      ck_panel_fill(plan, &task->panel, sample, call->src_end, task->group, block, first, task->moves, task->lowered);
     }
-    ck_tap_offsets(plan, block, task->offsets);
-    for (int64_t i = 0; i < count; i++) multiply(call, task, task->tiles + i, 1, first, block);
+    if (in_place) ck_tap_offsets(plan, block, task->offsets);
+    const int64_t together = in_place ? 1 : count;
+    for (int64_t i = 0; i < count; i += together) {
+      if (!panel)
+        ck_lower(plan, sample, call->src_end, task->group, block, task->tiles + i, together, task->moves, task->lowered);
+      multiply(call, task, task->tiles + i, together, first, block);
+    }
   }
-  if (plan->tiling.staged) unstage(call, task, first, last - first);
+  if (t->staged) unstage(call, task, first, last - first);
+}
+
+/* Where the group that begins at a pixel must end: a panel holds whole rows of one depth, or a part of one row. */
+static int64_t group_end(const ck_loops_call *call, int64_t from, int64_t step, int64_t last) {
+  const ck_conv_tiling *t = &call->plan->tiling;
+  const int64_t row = t->window.out[2], within = t->group_pixels < row ? row : row * t->window.out[1];
+  const int64_t end = ck_min(from + step, last);
+  return t->pixels == CK_PIXELS_PANEL ? ck_min(end, (from / within + 1) * within) : end;
 }
 
 static void run_task(const void *context, int64_t number, int slot) {
@@ -203,7 +230,10 @@ static void run_task(const void *context, int64_t number, int slot) {
   const int64_t last = ck_min(ck_share(units, split->pixel_parts, pixel_part + 1) * t->pixel_unit, call->pixels);
   const int64_t groups = ck_ceil_div(last - first, t->group_pixels);
   const int64_t even = ck_round_up(ck_ceil_div(last - first, groups), t->pixel_unit), step = ck_min(even, t->group_pixels);
-  for (int64_t from = first; from < last; from += step) run_group(call, &task, from, ck_min(from + step, last));
+  for (int64_t from = first, to; from < last; from = to) {
+    to = group_end(call, from, step, last);
+    run_group(call, &task, from, to);
+  }
 }
 
 /* ---- The call -------------------------------------------------------------------------------------------------------------- */

@@ -1,9 +1,10 @@
 /* loops.h: the loop nest around the micro-kernel, shared by the algorithms that multiply matrices.
  *
  *   for sample, group, pixel range, channel range        one task; tasks are independent
- *     for a group of pixel tiles (lowered together)
+ *     for a group of pixel tiles
  *       for a block of K
  *         lower the tiles that are not read in place     lowering.c
+ *         or copy the input of the group to a panel      panel.c
  *         for channel tile: for pixel tile: gemm         pixels in lanes: A = weights, B = pixels
  *                                                        channels in lanes: A = pixels, B = weights
  *       transpose the sums into dst                      channels in lanes, channels-first output
@@ -15,12 +16,8 @@
 
 #include "algorithm.h"
 
-typedef struct {
-  bool in_place;        /* read tiles inside the input where they are; lower the others one at a time */
-  double lower_share;   /* estimate of the part of the pixels that has to be lowered, 0 to 1 */
-} ck_loops_choice;
-
-ck_status ck_loops_plan(ck_conv_plan *plan, ck_loops_choice choice);
+/* pixels: where they are read, if dtype and lanes allow it; else they are lowered. */
+ck_status ck_loops_plan(ck_conv_plan *plan, ck_conv_pixels pixels);
 void ck_loops_pack(const ck_conv_plan *plan, const void *weights, void *packed);
 ck_status ck_loops_run(const ck_conv_plan *plan, const ck_conv_buffers *buffers, const ck_control *control);
 int64_t ck_loops_tasks(const ck_conv_plan *plan, int64_t n, int num_threads);

@@ -9,21 +9,21 @@
 
 static int64_t plane(const ck_window *w) { return ck_volume(w->in); }
 
-static void place_of(const ck_window *w, int64_t pixel, int64_t at[CK_AXES]) {
+void ck_place_of(const ck_window *w, int64_t pixel, int64_t at[CK_AXES]) {
   at[2] = pixel % w->out[2];
   at[1] = pixel / w->out[2] % w->out[1];
   at[0] = pixel / w->out[2] / w->out[1];
 }
 
 /* Elements between neighbours along each spatial axis of the input. */
-static void steps_of(const ck_conv_plan *plan, int64_t steps[CK_AXES]) {
+void ck_steps_of(const ck_conv_plan *plan, int64_t steps[CK_AXES]) {
   const ck_window *w = &plan->tiling.window;
   steps[2] = plan->problem.layout == CK_LAYOUT_CHANNELS_LAST ? plan->problem.ic : 1;
   steps[1] = steps[2] * w->in[2];
   steps[0] = steps[1] * w->in[1];
 }
 
-static void taps_of(const ck_window *w, int64_t tap, int64_t at[CK_AXES]) {
+void ck_tap_at(const ck_window *w, int64_t tap, int64_t at[CK_AXES]) {
   at[2] = tap % w->kernel[2];
   at[1] = tap / w->kernel[2] % w->kernel[1];
   at[0] = tap / w->kernel[2] / w->kernel[1];
@@ -33,7 +33,7 @@ static void taps_of(const ck_window *w, int64_t tap, int64_t at[CK_AXES]) {
 static bool readable_in_place(const ck_conv_plan *plan, ck_tile *tile) {
   const ck_window *w = &plan->tiling.window;
   int64_t steps[CK_AXES], reach = 0;
-  steps_of(plan, steps);
+  ck_steps_of(plan, steps);
   if (tile->at[2] + tile->count > w->out[2]) return false;
   tile->origin = 0;
   for (int axis = 0; axis < CK_AXES; axis++) {
@@ -52,7 +52,7 @@ static bool readable_in_place(const ck_conv_plan *plan, ck_tile *tile) {
 int64_t ck_tiles_most(const ck_conv_plan *plan, int64_t pixels) {
   const ck_conv_tiling *t = &plan->tiling;
   const int64_t most = ck_tile_pixels(plan);
-  const int64_t rows = t->in_place ? pixels / t->window.out[2] + 2 : 1;
+  const int64_t rows = t->pixels == CK_PIXELS_LOWERED ? 1 : pixels / t->window.out[2] + 2;
   return ck_min(pixels, ck_ceil_div(pixels, most) + rows + 1);
 }
 
@@ -63,7 +63,7 @@ int64_t ck_tiles_cut(const ck_conv_plan *plan, int64_t first, int64_t last, ck_t
   int64_t count = 0;
   while (first < last) {
     /* In place, a tile must not cross the end of an output row. */
-    const int64_t stop = t->in_place ? ck_min(last, (first / t->window.out[2] + 1) * t->window.out[2]) : last;
+    const int64_t stop = t->pixels == CK_PIXELS_IN_PLACE ? ck_min(last, (first / t->window.out[2] + 1) * t->window.out[2]) : last;
     const int64_t parts = ck_ceil_div(stop - first, most);
     for (int64_t i = 0; i < parts; i++) {
       ck_tile *tile = &tiles[count++];
@@ -71,10 +71,10 @@ int64_t ck_tiles_cut(const ck_conv_plan *plan, int64_t first, int64_t last, ck_t
       const int64_t from = t->pixel_lanes ? i * most : ck_share(stop - first, parts, i);
       const int64_t to = t->pixel_lanes ? ck_min((i + 1) * most, stop - first) : ck_share(stop - first, parts, i + 1);
       tile->pixel = first + from;
-      place_of(&t->window, tile->pixel, tile->at);
+      ck_place_of(&t->window, tile->pixel, tile->at);
       tile->count = (int)(to - from);
       tile->width = t->pixel_lanes ? (int)ck_round_up(tile->count, lanes) : tile->count;
-      tile->packed = t->in_place && readable_in_place(plan, tile) ? CK_IN_PLACE : 0;
+      tile->packed = t->pixels == CK_PIXELS_IN_PLACE && readable_in_place(plan, tile) ? CK_IN_PLACE : 0;
     }
     first = stop;
   }
@@ -119,9 +119,8 @@ static bool row_of(const ck_window *w, const int64_t at[CK_AXES], const int64_t 
   return true;
 }
 
-/* The part of one output row that a tile covers, for one tap: zeros, pixels inside, zeros. */
-static ck_move *move_segment(const ck_window *w, const int64_t at[CK_AXES], const int64_t tap[CK_AXES],
-                             const int64_t steps[CK_AXES], int64_t count, ptrdiff_t dst, int64_t step, ck_move *move) {
+ck_move *ck_move_row(const ck_window *w, const int64_t at[CK_AXES], const int64_t tap[CK_AXES], const int64_t steps[CK_AXES],
+                     int64_t count, ptrdiff_t dst, int64_t step, ck_move *move) {
   int64_t offset;
   if (!row_of(w, at, tap, steps, &offset)) return add_move(move, CK_MOVE_ZERO, dst, count, step);
   const int64_t first = at[2] * w->stride[2] - w->before[2] + tap[2] * w->dilation[2];
@@ -139,9 +138,9 @@ static int64_t moves_channels_first(const ck_conv_plan *plan, ck_k_block block, 
   const int64_t taps = block.inner1 - block.inner0;
   int64_t steps[CK_AXES], tap_at[CK_AXES];
   ck_move *move = moves;
-  steps_of(plan, steps);
+  ck_steps_of(plan, steps);
   for (int64_t tap = 0; tap < taps; tap++) {
-    taps_of(w, block.inner0 + tap, tap_at);
+    ck_tap_at(w, block.inner0 + tap, tap_at);
     for (const ck_tile *tile = tiles; tile < tiles + tile_count; tile++) {
       if (tile->packed == CK_IN_PLACE) continue;
       const ptrdiff_t dst = tile->packed + tap * tile->width;
@@ -149,7 +148,7 @@ static int64_t moves_channels_first(const ck_conv_plan *plan, ck_k_block block, 
       int64_t at[CK_AXES] = {tile->at[0], tile->at[1], tile->at[2]};
       for (int64_t done = 0; done < tile->count;) {
         const int64_t count = ck_min(tile->count - done, w->out[2] - at[2]);
-        move = move_segment(w, at, tap_at, steps, count, dst + done, step, move);
+        move = ck_move_row(w, at, tap_at, steps, count, dst + done, step, move);
         done += count;
         at[2] = 0;
         if (++at[1] == w->out[1]) at[1] = 0, at[0]++;
@@ -167,16 +166,16 @@ static int64_t moves_channels_last(const ck_conv_plan *plan, ck_k_block block, c
   const bool side_by_side = channels == plan->problem.ic && w->dilation[2] == 1;
   int64_t steps[CK_AXES], tap_at[CK_AXES];
   ck_move *move = moves;
-  steps_of(plan, steps);
+  ck_steps_of(plan, steps);
   for (const ck_tile *tile = tiles; tile < tiles + tile_count; tile++) {
     if (tile->packed == CK_IN_PLACE) continue;
     for (int64_t i = 0; i < tile->count; i++) {
       const ptrdiff_t row = tile->packed + i * ck_lowered_stride(&plan->tiling);
       int64_t at[CK_AXES];
-      place_of(w, tile->pixel + i, at);
+      ck_place_of(w, tile->pixel + i, at);
       ck_move *last = NULL;
       for (int64_t tap = block.outer0; tap < block.outer1; tap++) {
-        taps_of(w, tap, tap_at);
+        ck_tap_at(w, tap, tap_at);
         int64_t offset;
         const int64_t column = at[2] * w->stride[2] - w->before[2] + tap_at[2] * w->dilation[2];
         const bool inside = row_of(w, at, tap_at, steps, &offset) && column >= 0 && column < w->in[2];
@@ -231,9 +230,9 @@ int64_t ck_tap_offsets(const ck_conv_plan *plan, ck_k_block block, ptrdiff_t *of
   const bool channels_last = plan->problem.layout == CK_LAYOUT_CHANNELS_LAST;
   const int64_t tap0 = channels_last ? block.outer0 : block.inner0, tap1 = channels_last ? block.outer1 : block.inner1;
   int64_t steps[CK_AXES], at[CK_AXES];
-  steps_of(plan, steps);
+  ck_steps_of(plan, steps);
   for (int64_t tap = tap0; tap < tap1; tap++) {
-    taps_of(w, tap, at);
+    ck_tap_at(w, tap, at);
     int64_t offset = channels_last ? block.inner0 : 0;
     for (int axis = 0; axis < CK_AXES; axis++) offset += at[axis] * w->dilation[axis] * steps[axis];
     offsets[tap - tap0] = offset;

@@ -2,6 +2,8 @@
 #ifndef CK_CONV_LOWERING_H
 #define CK_CONV_LOWERING_H
 
+#include <string.h>
+
 #include "loops.h"
 
 /* Neighbouring output pixels that one register tile computes. */
@@ -10,10 +12,21 @@ typedef struct {
   int64_t at[CK_AXES];        /* the same as depth, row, column */
   int count, width;           /* pixels, and elements of a packed row (channels first) */
   ptrdiff_t packed;           /* offset in the lowered block; CK_IN_PLACE: not lowered */
-  ptrdiff_t origin;           /* in place: offset in the sample of the first pixel's first tap and channel 0 of the group */
+  ptrdiff_t origin;           /* in place: offset in the sample, or the panel, of the first pixel's first tap in channel 0 of the group */
+  int run;                    /* panel: lanes up to the end of the output row in which the tile begins */
 } ck_tile;
 
 #define CK_IN_PLACE (-1)
+
+/* The window's places and steps as the lists of moves need them: a pixel or tap as depth, row and column, and the elements between
+ * neighbours along each axis of the input. */
+void ck_place_of(const ck_window *w, int64_t pixel, int64_t at[CK_AXES]);
+void ck_tap_at(const ck_window *w, int64_t tap, int64_t at[CK_AXES]);
+void ck_steps_of(const ck_conv_plan *plan, int64_t steps[CK_AXES]);
+
+/* Lists what one tap of `count` pixels from `at` on in one output row sees: zeros, elements inside the input, zeros. */
+ck_move *ck_move_row(const ck_window *w, const int64_t at[CK_AXES], const int64_t tap[CK_AXES], const int64_t steps[CK_AXES],
+                     int64_t count, ptrdiff_t dst, int64_t step, ck_move *move);
 
 /* Cuts pixels [first, last) into tiles (at most ck_tiles_most of them). Tiles that can be read in place get their origin. */
 int64_t ck_tiles_cut(const ck_conv_plan *plan, int64_t first, int64_t last, ck_tile *tiles);
@@ -33,5 +46,23 @@ void ck_lower(const ck_conv_plan *plan, const void *src, const void *src_end, in
 /* Where the taps and channels of a block lie relative to a tile's origin: one offset for each k (pixels in lanes, or channels first)
  * or for each tap (channels last). Returns their number. */
 int64_t ck_tap_offsets(const ck_conv_plan *plan, ck_k_block block, ptrdiff_t *offsets);
+
+/* ---- The panel (panel.c) ----------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+  int64_t width;                            /* output pixels of a row */
+  int64_t phases[CK_AXES], length[CK_AXES]; /* along each axis: phases, and elements of one phase */
+  ptrdiff_t phase[CK_AXES], channel;        /* from one phase of an axis, and one channel, to the next */
+} ck_panel;
+
+/* The panel of so many output pixels: whole rows of one depth, or a part of one row. */
+ck_panel ck_panel_of(const ck_conv_tiling *t, int64_t pixels);
+int64_t ck_panel_moves_most(const ck_panel *panel);
+void ck_panel_fill(const ck_conv_plan *plan, const ck_panel *panel, const void *src, const void *src_end, int64_t group,
+                   ck_k_block block, int64_t first_pixel, ck_move *moves, void *to);
+/* One offset for each k of the block. */
+void ck_panel_offsets(const ck_conv_plan *plan, const ck_panel *panel, ck_k_block block, ptrdiff_t *offsets);
+/* Cuts the pixels [first, last) of the panel into tiles. */
+int64_t ck_panel_tiles(const ck_conv_plan *plan, const ck_panel *panel, int64_t first, int64_t last, ck_tile *tiles);
 
 #endif

@@ -12,6 +12,7 @@
 #define CYCLES_LOWER_ELEMENT 1.5 /* where elements are gathered one by one or widened */
 #define CYCLES_PACK_WEIGHT 0.6   /* an element of the weights, transposed */
 #define CYCLES_STAGE_VECTOR 6.0  /* store, load, transpose, store */
+#define CYCLES_GAP_VECTOR 6.0    /* store, load, store in runs */
 #define CYCLES_TILE 25.0         /* call of a micro-kernel and its stores */
 /* In place, operands come from scattered lines and pages: measured against packed ones on the layers of bench/. */
 #define SLOWER_IN_PLACE 1.12
@@ -120,24 +121,67 @@ static double grid_cycles(int64_t row_units, int rows_most, int64_t lane_units, 
   return cycles;
 }
 
-static double estimate(const ck_conv_plan *plan, double lower_share) {
+/* The share of pixels whose window leaves the input, or whose tile does: in place, these are lowered. */
+static double touched_share(const ck_conv_plan *plan) {
+  const ck_window *w = &plan->tiling.window;
+  const int64_t tile = ck_tile_pixels(plan);
+  double inside = 1;
+  for (int axis = 0; axis < CK_AXES; axis++) {
+    const int64_t before = ck_ceil_div(w->before[axis], w->stride[axis]), after = ck_ceil_div(w->after[axis], w->stride[axis]);
+    const int64_t touched = axis < 2 ? before + after : (before ? ck_round_up(before, tile) : 0) + (after ? ck_round_up(after, tile) : 0);
+    inside *= touched >= w->out[axis] ? 0 : 1 - (double)touched / (double)w->out[axis];
+  }
+  return 1 - inside;
+}
+
+/* Stretches of pixels that tiles do not cross, in one plane, and the pixels (with gaps) of one: output rows, or what is lowered together. */
+static int64_t stretches(const ck_conv_plan *plan, int64_t *length) {
+  const ck_conv_tiling *t = &plan->tiling;
+  const int64_t pixels = ck_volume(t->window.out), groups = ck_ceil_div(pixels, t->group_pixels);
+  if (t->pixels == CK_PIXELS_LOWERED || t->run_on || t->group_pixels < t->window.out[2]) {
+    *length = ck_ceil_div(pixels, groups);
+    if (!t->run_on) return groups;
+    const ck_panel panel = ck_panel_of(t, t->group_pixels);
+    *length = panel.length[2] * ck_ceil_div(*length, panel.width) - (panel.length[2] - panel.width);
+    return groups;
+  }
+  *length = t->window.out[2];
+  return pixels / t->window.out[2];
+}
+
+/* Cycles to bring the pixels of one group of channels to where the micro-kernel reads them. */
+static double moving_cycles(const ck_conv_plan *plan) {
   const ck_conv_problem *p = &plan->problem;
   const ck_conv_tiling *t = &plan->tiling;
-  const double k = (double)ck_reduction(plan), pixels = (double)ck_volume(p->window.out), lanes = kernels_of(plan)->lanes;
-  const double channels = (double)ck_out_channels(plan);
-  const int64_t pixel_units = ck_ceil_div((int64_t)pixels, t->pixel_lanes ? (int64_t)lanes : 1);
-  const int64_t channel_units = ck_ceil_div(ck_out_channels(plan), t->pixel_lanes ? 1 : (int64_t)lanes);
-  const double grid = t->pixel_lanes ? grid_cycles(channel_units, t->rows, pixel_units, t->vectors)
-                                     : grid_cycles(pixel_units, t->rows, channel_units, t->vectors);
-  const double tiles = (double)ck_channel_tile_count(plan) * pixels / (double)ck_tile_pixels(plan);
-  const bool gathered = t->window.stride[2] > 2 || p->src_dtype != sum_of(plan);
-  const double per_vector = gathered && p->layout == CK_LAYOUT_CHANNELS_FIRST ? CYCLES_LOWER_ELEMENT * lanes : CYCLES_LOWER_VECTOR;
-  const double run = t->pixel_lanes ? lanes : p->layout == CK_LAYOUT_CHANNELS_LAST ? lanes : (double)ck_min(t->rows, (int64_t)lanes);
-  const double slower = p->layout == CK_LAYOUT_CHANNELS_LAST ? SLOWER_IN_PLACE_CHANNELS_LAST : SLOWER_IN_PLACE;
-  double cycles = k * grid * (t->in_place ? slower : 1.0) + CYCLES_TILE * tiles * (double)ck_k_block_count(t);
-  cycles += lower_share * k * pixels / run * per_vector;
-  if (plan->shared_bytes) cycles += k * channels * CYCLES_PACK_WEIGHT * (p->layout == CK_LAYOUT_CHANNELS_LAST ? 2 : 1);
-  if (t->staged) cycles += pixels * channels / lanes * CYCLES_STAGE_VECTOR;
+  const bool channels_last = p->layout == CK_LAYOUT_CHANNELS_LAST;
+  const bool gathered = !channels_last && (t->window.stride[2] > 2 || p->src_dtype != sum_of(plan));
+  const double lanes = kernels_of(plan)->lanes, pixels = (double)ck_volume(t->window.out);
+  const double vector = gathered ? CYCLES_LOWER_ELEMENT * lanes : CYCLES_LOWER_VECTOR;
+  if (t->pixels == CK_PIXELS_PANEL) {
+    const ck_panel panel = ck_panel_of(t, t->group_pixels);
+    return (double)panel.channel * (double)ck_in_channels(plan) * pixels / (double)t->group_pixels / lanes * vector;
+  }
+  const double run = t->pixel_lanes || channels_last ? lanes : (double)ck_min(t->rows, (int64_t)lanes);
+  const double all = (double)ck_reduction(plan) * pixels / run * vector;
+  return t->pixels == CK_PIXELS_LOWERED ? all : all * touched_share(plan);
+}
+
+static double estimate(const ck_conv_plan *plan) {
+  const ck_conv_problem *p = &plan->problem;
+  const ck_conv_tiling *t = &plan->tiling;
+  const bool channels_last = p->layout == CK_LAYOUT_CHANNELS_LAST;
+  const int64_t lanes = kernels_of(plan)->lanes, channels = ck_out_channels(plan);
+  int64_t length;
+  const int64_t count = stretches(plan, &length);
+  const double grid = t->pixel_lanes ? grid_cycles(channels, t->rows, ck_ceil_div(length, lanes), t->vectors)
+                                     : grid_cycles(length, t->rows, ck_ceil_div(channels, lanes), t->vectors);
+  const double k = (double)ck_reduction(plan), outputs = (double)ck_volume(p->window.out) * (double)channels;
+  const double tiles = (double)ck_channel_tile_count(plan) * (double)count * (double)ck_ceil_div(length, ck_tile_pixels(plan));
+  const double slower = t->pixels != CK_PIXELS_IN_PLACE ? 1 : channels_last ? SLOWER_IN_PLACE_CHANNELS_LAST : SLOWER_IN_PLACE;
+  double cycles = k * grid * (double)count * slower + CYCLES_TILE * tiles * (double)ck_k_block_count(t) + moving_cycles(plan);
+  if (plan->shared_bytes) cycles += k * (double)channels * CYCLES_PACK_WEIGHT * (channels_last ? 2 : 1);
+  if (t->run_on) cycles += outputs / (double)lanes * CYCLES_GAP_VECTOR * (double)ck_k_block_count(t);
+  if (t->staged) cycles += outputs / (double)lanes * CYCLES_STAGE_VECTOR;
   return cycles * (double)p->g / CYCLES_PER_US;
 }
 
@@ -146,12 +190,15 @@ static double estimate(const ck_conv_plan *plan, double lower_share) {
 static ck_status book(ck_conv_plan *plan) {
   ck_conv_tiling *t = &plan->tiling;
   const int64_t size = ck_dtype_size(sum_of(plan)), k = t->block_outer * t->block_inner;
-  const int64_t lowered = t->in_place ? ck_tile_pixels(plan) : t->group_pixels;
+  const int64_t lowered = t->pixels == CK_PIXELS_IN_PLACE ? ck_tile_pixels(plan) : t->group_pixels;
+  const bool whole = t->pixels == CK_PIXELS_PANEL;
+  const ck_panel panel = ck_panel_of(t, t->group_pixels);
   ck_ledger ledger = {0};
   t->tiles_at = ck_ledger_book(&ledger, ck_tiles_most(plan, t->group_pixels), sizeof(ck_tile));
-  t->moves_at = ck_ledger_book(&ledger, ck_moves_most(plan, lowered), sizeof(ck_move));
-  t->offsets_at = ck_ledger_book(&ledger, t->in_place ? k : 0, sizeof(ptrdiff_t));
-  t->lowered_at = ck_ledger_book(&ledger, ck_lowered_elements(plan, lowered), size);
+  t->moves_at = ck_ledger_book(&ledger, whole ? ck_panel_moves_most(&panel) : ck_moves_most(plan, lowered), sizeof(ck_move));
+  t->offsets_at = ck_ledger_book(&ledger, t->pixels == CK_PIXELS_LOWERED ? 0 : k, sizeof(ptrdiff_t));
+  const int64_t spare = CK_PACK_SLACK + ck_tile_pixels(plan);
+  t->lowered_at = ck_ledger_book(&ledger, whole ? panel.channel * t->block_outer + spare : ck_lowered_elements(plan, lowered), size);
   t->sums_stride = ck_round_up(ck_out_channels(plan), 16) + 16;
   t->sums_at = ck_ledger_book(&ledger, t->staged ? t->group_pixels * t->sums_stride : 0, size);
   if (ledger.bytes.overflow) return CK_STATUS_TOO_LARGE;
@@ -159,20 +206,50 @@ static ck_status book(ck_conv_plan *plan) {
   return CK_STATUS_OK;
 }
 
+/* Pixels whose block of K, at so many elements a pixel, keeps to its share of L2. */
+static int64_t pixels_in_cache(const ck_conv_plan *plan, int64_t elements) {
+  return ck_max(ck_cpu_caches().l2 * 4 / 10 / (elements * ck_dtype_size(sum_of(plan))), 1);
+}
+
+/* Whole output rows, as many as fit, or a part of one; lanes run on over row ends where that saves more than the gaps cost. */
+static void size_panel(ck_conv_plan *plan) {
+  ck_conv_tiling *t = &plan->tiling;
+  const int64_t width = t->window.out[2], height = t->window.out[1], tile = ck_tile_pixels(plan), lanes = kernels_of(plan)->lanes;
+  const ck_panel row = ck_panel_of(t, width);
+  const int64_t halo = row.length[1] - 1, one_row = row.channel / row.length[1] * t->block_outer;
+  const int64_t fit = pixels_in_cache(plan, one_row) - halo;
+  const int64_t rows = ck_clamp(ck_min(fit, GROUP_PIXELS_MOST / width), 1, height);
+  t->group_pixels = rows * width;
+  t->pixel_unit = width;
+  if (fit < 1 || width > GROUP_PIXELS_MOST) {
+    t->group_pixels = t->pixel_unit = ck_min(ck_round_up(ck_clamp(width * pixels_in_cache(plan, one_row) / (halo + 1), tile, GROUP_PIXELS_MOST), tile), width);
+  }
+  const int64_t by_row = rows * ck_ceil_div(width, lanes), on = ck_ceil_div(rows * row.length[2] - row.length[2] + width, lanes);
+  t->run_on = t->pixel_lanes && rows > 1 && (double)on * ((double)ck_reduction(plan) / 2 + CYCLES_GAP_VECTOR) < (double)by_row * (double)ck_reduction(plan) / 2;
+}
+
 static void size_groups(ck_conv_plan *plan) {
   ck_conv_tiling *t = &plan->tiling;
-  const int64_t size = ck_dtype_size(sum_of(plan)), pixels = ck_volume(plan->problem.window.out);
-  const int64_t tile = ck_tile_pixels(plan);
-  const int64_t l2 = ck_cpu_caches().l2 * 4 / 10, k = t->block_outer * t->block_inner;
-  int64_t group = t->in_place ? IN_PLACE_PIXELS : ck_clamp(l2 / (k * size), tile, GROUP_PIXELS_MOST);
+  const int64_t pixels = ck_volume(plan->problem.window.out), tile = ck_tile_pixels(plan);
+  const int64_t staged = t->staged ? ck_out_channels(plan) : 0;
+  const int64_t fit = pixels_in_cache(plan, t->block_outer * t->block_inner + staged);
+  int64_t group = t->pixels == CK_PIXELS_IN_PLACE ? ck_min(IN_PLACE_PIXELS, pixels_in_cache(plan, staged + 1)) : ck_clamp(fit, tile, GROUP_PIXELS_MOST);
   t->pixel_unit = tile;
   /* Whole output rows where several fit: tiles read in place then keep clear of row ends. */
-  if (t->in_place && t->window.out[2] * 2 <= group) t->pixel_unit = t->window.out[2];
+  if (t->pixels == CK_PIXELS_IN_PLACE && t->window.out[2] * 2 <= group) t->pixel_unit = t->window.out[2];
   group = ck_max(group / t->pixel_unit, 1) * t->pixel_unit;
   t->group_pixels = ck_min(group, ck_round_up(pixels, t->pixel_unit));
 }
 
-static ck_status try_shape(ck_conv_plan *plan, ck_loops_choice choice, bool pixel_lanes, int shape) {
+/* Where the micro-kernels for the dtype and lane orientation can read pixels, if not where the algorithm wants them. */
+static ck_conv_pixels readable(const ck_conv_plan *plan, ck_conv_pixels wanted, bool pixel_lanes) {
+  const ck_dtype src = plan->problem.src_dtype;
+  const bool real = src == CK_DTYPE_f32 || src == CK_DTYPE_f64;
+  if (pixel_lanes && !real) return CK_PIXELS_LOWERED;
+  return wanted == CK_PIXELS_IN_PLACE && src != sum_of(plan) ? CK_PIXELS_LOWERED : wanted;
+}
+
+static ck_status try_shape(ck_conv_plan *plan, ck_conv_pixels pixels, bool pixel_lanes, int shape) {
   const ck_conv_problem *p = &plan->problem;
   const ck_kernels *kernels = kernels_of(plan);
   ck_conv_tiling *t = &plan->tiling;
@@ -181,24 +258,24 @@ static ck_status try_shape(ck_conv_plan *plan, ck_loops_choice choice, bool pixe
   t->pixel_lanes = pixel_lanes;
   t->vectors = kernels->shapes[shape].vectors;
   t->rows = kernels->shapes[shape].rows;
-  t->in_place = choice.in_place && p->src_dtype == sum_of(plan) &&
-                (!pixel_lanes || p->src_dtype == CK_DTYPE_f32 || p->src_dtype == CK_DTYPE_f64);
+  t->pixels = readable(plan, pixels, pixel_lanes);
   t->staged = !pixel_lanes && !channels_last;
-  t->weights_in_place = pixel_lanes && !p->prepared && !choice.in_place;
+  t->weights_in_place = pixel_lanes && !p->prepared && t->pixels == CK_PIXELS_LOWERED;
   t->k_outer = channels_last ? ck_volume(p->window.kernel) : p->ic / p->g;
   t->k_inner = channels_last ? p->ic / p->g : ck_volume(p->window.kernel);
   block_reduction(t);
-  size_groups(plan);
+  if (t->pixels == CK_PIXELS_PANEL) size_panel(plan);
+  else size_groups(plan);
   const int64_t factors[3] = {p->g, ck_packed_elements(plan), ck_dtype_size(sum_of(plan))};
   const ck_checked bytes = ck_checked_product(factors, 3);
   if (bytes.overflow) return CK_STATUS_TOO_LARGE;
   plan->packed_bytes = p->prepared ? (size_t)bytes.value : 0;
   plan->shared_bytes = p->prepared || t->weights_in_place ? 0 : (size_t)bytes.value;
-  plan->cost = estimate(plan, choice.lower_share);
+  plan->cost = estimate(plan);
   return CK_STATUS_OK;
 }
 
-ck_status ck_loops_plan(ck_conv_plan *plan, ck_loops_choice choice) {
+ck_status ck_loops_plan(ck_conv_plan *plan, ck_conv_pixels pixels) {
   const ck_conv_plan blank = *plan;
   const ck_kernels *kernels = kernels_of(plan);
   ck_status best = CK_STATUS_TOO_LARGE;
@@ -206,7 +283,7 @@ ck_status ck_loops_plan(ck_conv_plan *plan, ck_loops_choice choice) {
     if (pixel_lanes && plan->problem.layout == CK_LAYOUT_CHANNELS_LAST) continue;
     for (int shape = 0; shape < CK_TILE_SHAPES && kernels->shapes[shape].rows; shape++) {
       ck_conv_plan candidate = blank;
-      if (try_shape(&candidate, choice, pixel_lanes, shape)) continue;
+      if (try_shape(&candidate, pixels, pixel_lanes, shape)) continue;
       if (best || candidate.cost < plan->cost) *plan = candidate;
       best = CK_STATUS_OK;
     }

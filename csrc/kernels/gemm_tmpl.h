@@ -12,23 +12,38 @@
  * free of spills: look for stack traffic in its disassembly after a change.
  * After: Van Zee and van de Geijn, BLIS, ACM TOMS 41(3), 2015, section 4, for the shape of the tile; the addressing is our own. */
 
-CK_INLINE void CK_OP(gemm_start)(const ck_gemm_tile *t, const int rows, const int vectors, const int tail,
-                                 CK_V sums[][CK_TILE_VECTORS]) {
+/* Moves the runs of all rows between C and a block without gaps in its lanes: rows of `pitch` elements, with a vector to spare after the last. */
+static CK_NOINLINE void CK_OP(gemm_runs)(const ck_gemm_tile *t, CK_T *block, const ptrdiff_t pitch, const bool store) {
+  for (int i = 0; i < t->rows; i++) {
+    CK_T *c = (CK_T *)t->c + i * t->c_stride, *lanes = block + i * pitch;
+    for (int at = 0, run = t->first_run; at < t->lanes; at += run + t->gap, run = t->run) {
+      const int count = run < t->lanes - at ? run : t->lanes - at;
+      for (int j = 0; j < count; j += CK_LANES) {
+        CK_T *const inside = lanes + at + j, *const outside = c + j;
+        if (store) CK_OP(store_first)(outside, CK_OP(load)(inside), count - j);
+        else CK_OP(store)(inside, CK_OP(load_first)(outside, count - j));
+      }
+      c += count;
+    }
+  }
+}
+
+CK_INLINE void CK_OP(gemm_start)(const ck_gemm_tile *t, const CK_T *c, const ptrdiff_t c_stride, const int rows, const int vectors,
+                                 const int tail, CK_V sums[][CK_TILE_VECTORS]) {
   static const CK_T no_bias[CK_TILE_ROWS];
-  const CK_T *const c = t->c, *const row_bias = t->row_bias ? t->row_bias : no_bias, *const lane_bias = t->lane_bias;
+  const CK_T *const row_bias = t->row_bias ? t->row_bias : no_bias, *const lane_bias = t->lane_bias;
 #pragma GCC unroll 4
   for (int j = 0; j < vectors; j++) {
     const int lanes = j < vectors - 1 ? CK_LANES : tail;
     const CK_V term = lane_bias && !t->resume ? CK_OP(load_first)(lane_bias + j * CK_LANES, lanes) : (CK_V){0};
 #pragma GCC unroll 14
     for (int i = 0; i < rows; i++)
-      sums[i][j] = t->resume ? CK_OP(load_first)(c + i * t->c_stride + j * CK_LANES, lanes) : term + row_bias[i];
+      sums[i][j] = t->resume ? CK_OP(load_first)(c + i * c_stride + j * CK_LANES, lanes) : term + row_bias[i];
   }
 }
 
-CK_INLINE void CK_OP(gemm_finish)(const ck_gemm_tile *t, const int rows, const int vectors, const int tail,
-                                  CK_V sums[][CK_TILE_VECTORS]) {
-  CK_T *const c = t->c;
+CK_INLINE void CK_OP(gemm_finish)(const ck_gemm_tile *t, CK_T *c, const ptrdiff_t c_stride, const int rows, const int vectors,
+                                  const int tail, CK_V sums[][CK_TILE_VECTORS]) {
   if (t->activation != CK_ACTIVATION_NONE) {
     const CK_V zero = {0}, six = zero + (CK_T)6;
     const bool bounded = t->activation == CK_ACTIVATION_RELU6;
@@ -45,7 +60,7 @@ CK_INLINE void CK_OP(gemm_finish)(const ck_gemm_tile *t, const int rows, const i
   for (int i = 0; i < rows; i++) {
 #pragma GCC unroll 4
     for (int j = 0; j < vectors; j++)
-      CK_OP(store_first)(c + i * t->c_stride + j * CK_LANES, sums[i][j], j < vectors - 1 ? CK_LANES : tail);
+      CK_OP(store_first)(c + i * c_stride + j * CK_LANES, sums[i][j], j < vectors - 1 ? CK_LANES : tail);
   }
 }
 
@@ -54,7 +69,15 @@ CK_INLINE void CK_OP(gemm_body)(const ck_gemm_tile *t, const int rows, const int
   CK_V sums[CK_TILE_ROWS][CK_TILE_VECTORS];
   const int tail = t->lanes - (vectors - 1) * CK_LANES;
   const ptrdiff_t a_stride = t->a_stride, b_stride = t->b_stride;
-  CK_OP(gemm_start)(t, rows, vectors, tail, sums);
+  CK_T whole[(CK_TILE_ROWS * CK_TILE_VECTORS + 1) * CK_LANES]; /* the lanes with their gaps */
+  const bool gaps = b_in_place && t->gap > 0;
+  CK_T *const c = gaps ? whole : t->c;
+  const ptrdiff_t c_stride = gaps ? vectors * CK_LANES : t->c_stride;
+  if (gaps && t->resume) {
+    memset(whole, 0, (size_t)(rows * c_stride) * sizeof *whole);
+    CK_OP(gemm_runs)(t, whole, c_stride, false);
+  }
+  CK_OP(gemm_start)(t, c, c_stride, rows, vectors, tail, sums);
 
   const CK_T *b = t->b;
   const ptrdiff_t *b_offset = t->b_offsets;
@@ -75,7 +98,8 @@ CK_INLINE void CK_OP(gemm_body)(const ck_gemm_tile *t, const int rows, const int
       if (!b_in_place) b += b_stride;
     }
   }
-  CK_OP(gemm_finish)(t, rows, vectors, tail, sums);
+  CK_OP(gemm_finish)(t, c, c_stride, rows, vectors, tail, sums);
+  if (gaps) CK_OP(gemm_runs)(t, whole, c_stride, true);
 }
 
 /* One function for each size and kind of addressing (A, then B; p packed, i in place), and a table of them. */

@@ -18,6 +18,8 @@
 /* C[rows x lanes] = A[rows x K] * B[K x lanes], one register tile. K = k_outer * k.
  *   A packed: element (i, k) at a[k * rows + i].        A in place (a_in_place): at a[a_offsets[ko] + i * a_stride + k]
  *   B packed: row k at b[k * b_stride].                 B in place (b_offsets given, A packed, k_outer is 1): at b[b_offsets[k]]
+ * With gap > 0 (B in place) the lanes come in runs, one of first_run lanes and then of run lanes each, with `gap` lanes between two of them that are
+ * computed and dropped: in a row of C the runs follow each other.
  * Each element of C is one chain of multiply-adds over k, in order, whatever the tile; it starts from the bias. */
 typedef struct {
   const void *a, *b;
@@ -27,6 +29,7 @@ typedef struct {
   ptrdiff_t a_stride, b_stride, c_stride;
   int64_t k_outer, k;
   int rows, lanes;
+  int first_run, run, gap;
   bool a_in_place;
   bool resume;                /* go on from the sums in c instead of from the bias */
   ck_activation activation;   /* applied when the sums are stored */

@@ -1,0 +1,99 @@
+/* panel.c: the input of a few output rows, or of a part of one, copied once, padded, with the stride taken out.
+ *
+ *   for channel of the block: for depth tap: for row phase: for column phase: [rows][columns]
+ *
+ * Along an axis of stride s and dilation d the taps fall into phases, one for each residue of tap * d modulo s. Within a phase neighbouring output
+ * pixels are neighbours, so that every tap of a vector of pixels is one unaligned load at a fixed offset, whatever stride, dilation and padding
+ * are. Each input element is copied at most once a phase it serves; a lowered block holds it once a tap. */
+#include "lowering.h"
+
+static int64_t greatest_common_divisor(int64_t a, int64_t b) {
+  while (b) {
+    const int64_t rest = a % b;
+    a = b;
+    b = rest;
+  }
+  return a;
+}
+
+ck_panel ck_panel_of(const ck_conv_tiling *t, int64_t pixels) {
+  const ck_window *w = &t->window;
+  const int64_t width = ck_min(pixels, w->out[2]);
+  ck_panel panel = {.width = width, .phases = {w->kernel[0], 1, 1}, .length = {1, pixels / width, width}};
+  for (int axis = 1; axis < CK_AXES; axis++) {
+    panel.phases[axis] = ck_min(w->kernel[axis], w->stride[axis] / greatest_common_divisor(w->stride[axis], w->dilation[axis]));
+    panel.length[axis] += (w->kernel[axis] - 1) * w->dilation[axis] / w->stride[axis];
+  }
+  panel.phase[2] = panel.length[1] * panel.length[2];
+  panel.phase[1] = panel.phase[2] * panel.phases[2];
+  panel.phase[0] = panel.phase[1] * panel.phases[1];
+  panel.channel = panel.phase[0] * panel.phases[0];
+  return panel;
+}
+
+int64_t ck_panel_moves_most(const ck_panel *panel) {
+  return 3 * panel->phases[0] * panel->phases[1] * panel->phases[2] * panel->length[1];
+}
+
+void ck_panel_fill(const ck_conv_plan *plan, const ck_panel *panel, const void *src, const void *src_end, int64_t group,
+                   ck_k_block block, int64_t first_pixel, ck_move *moves, void *to) {
+  const ck_window *w = &plan->tiling.window;
+  const ck_dtype sum = ck_dtype_sum(plan->problem.src_dtype);
+  int64_t first[CK_AXES], tap[CK_AXES], steps[CK_AXES];
+  ck_move *move = moves;
+  ptrdiff_t dst = 0;
+  ck_place_of(w, first_pixel, first);
+  ck_steps_of(plan, steps);
+  for (tap[0] = 0; tap[0] < panel->phases[0]; tap[0]++)
+    for (tap[1] = 0; tap[1] < panel->phases[1]; tap[1]++)
+      for (tap[2] = 0; tap[2] < panel->phases[2]; tap[2]++)
+        for (int64_t row = 0; row < panel->length[1]; row++, dst += panel->length[2]) {
+          /* The output pixel whose tap would be the first column of this row; it may lie outside the output. */
+          const int64_t at[CK_AXES] = {first[0], first[1] + row - tap[1] * w->dilation[1] / w->stride[1],
+                                       first[2] - tap[2] * w->dilation[2] / w->stride[2]};
+          move = ck_move_row(w, at, tap, steps, panel->length[2], dst, panel->channel, move);
+        }
+  const int64_t channels = block.outer1 - block.outer0, plane = ck_volume(w->in), size = ck_dtype_size(sum);
+  const ck_pack pack = {.src = (const char *)src + (group * ck_in_channels(plan) + block.outer0) * plane *
+                                                       ck_dtype_size(plan->problem.src_dtype),
+                        .src_end = src_end, .dst = to, .moves = moves, .move_count = move - moves, .channels = channels,
+                        .src_step = plane, .stride = w->stride[2]};
+  ck_isa_table(plan->isa)->of[plan->problem.src_dtype].pack(&pack);
+  /* The last tile may look beyond the panel: what it computes there is not stored, but arithmetic on leftovers could be slow. */
+  memset((char *)to + channels * panel->channel * size, 0, (size_t)(ck_tile_pixels(plan) * size));
+}
+
+void ck_panel_offsets(const ck_conv_plan *plan, const ck_panel *panel, ck_k_block block, ptrdiff_t *offsets) {
+  const ck_window *w = &plan->tiling.window;
+  const int64_t taps = block.inner1 - block.inner0, channels = block.outer1 - block.outer0;
+  int64_t at[CK_AXES];
+  for (int64_t tap = 0; tap < taps; tap++) {
+    ck_tap_at(w, block.inner0 + tap, at);
+    offsets[tap] = at[0] * panel->phase[0];
+    for (int axis = 1; axis < CK_AXES; axis++)
+      offsets[tap] += at[axis] % panel->phases[axis] * panel->phase[axis] +
+                      at[axis] * w->dilation[axis] / w->stride[axis] * (axis == 1 ? panel->length[2] : 1);
+  }
+  for (int64_t i = taps; i < taps * channels; i++) offsets[i] = offsets[i - taps] + panel->channel;
+}
+
+/* Lanes over one output row, or on over row ends: then the columns between two rows are computed and left out when sums are stored. */
+int64_t ck_panel_tiles(const ck_conv_plan *plan, const ck_panel *panel, int64_t first, int64_t last, ck_tile *tiles) {
+  const ck_conv_tiling *t = &plan->tiling;
+  const int64_t width = panel->width, pitch = panel->length[2], most = ck_tile_pixels(plan), rows = (last - first) / width;
+  const int64_t lanes = t->run_on ? rows * pitch - (pitch - width) : width;
+  int64_t count = 0;
+  for (int64_t row = 0; row < rows; row += t->run_on ? rows : 1) {
+    const int64_t parts = ck_ceil_div(lanes, most);
+    for (int64_t at = 0, part = 0; at < lanes; part++) {
+      int64_t end = t->pixel_lanes ? ck_min(at + most, lanes) : ck_share(lanes, parts, part + 1);
+      if (t->run_on && at % pitch >= width) at = ck_round_up(at, pitch), end = ck_min(at + most, lanes);
+      const int64_t in_row = at % pitch, stop = end - ck_max((end - 1) % pitch + 1 - width, 0);
+      tiles[count++] = (ck_tile){.pixel = first + (row + at / pitch) * width + in_row, .count = (int)(stop - at),
+                                 .packed = CK_IN_PLACE, .origin = row * pitch + at,
+                                 .run = (int)ck_min(width - in_row, stop - at)};
+      at = end;
+    }
+  }
+  return count;
+}
