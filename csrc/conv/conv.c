@@ -11,9 +11,7 @@ const char *ck_conv_algorithm_name(int algorithm) {
   return algorithm >= 0 && algorithm < CK_ALGORITHM_COUNT ? algorithms[algorithm]->name : NULL;
 }
 
-const char *ck_conv_declines(const ck_conv_problem *problem, int algorithm) {
-  return algorithms[algorithm]->declines(problem);
-}
+const char *ck_conv_declines(const ck_conv_problem *problem, int algorithm) { return algorithms[algorithm]->declines(problem); }
 
 static ck_status check_channels(const ck_conv_problem *p) {
   if (p->n < 0) return CK_STATUS_BATCH;

@@ -9,9 +9,9 @@ typedef struct {
   const ck_conv_buffers *buffers;
   const ck_kernels *kernels;
   ck_loops_split split;
-  const char *weights;         /* packed, or in place */
+  const char *weights; /* packed, or in place */
   const char *src_end;
-  int64_t element, pixels;     /* bytes of a sum, pixels of an output plane */
+  int64_t element, pixels; /* bytes of a sum, pixels of an output plane */
 } ck_loops_call;
 
 /* One task: which part, and the thread's workspace. */
@@ -20,8 +20,8 @@ typedef struct {
   ck_tile *tiles;
   ck_move *moves;
   ptrdiff_t *offsets;
-  char *lowered, *sums;        /* lowered: also the panel */
-  const char *origin;          /* of tiles that are not lowered: the group's first channel in the sample, or the panel */
+  char *lowered, *sums; /* lowered: also the panel */
+  const char *origin;   /* of tiles that are not lowered: the group's first channel in the sample, or the panel */
   ck_panel panel;
 } ck_loops_task;
 
@@ -46,8 +46,13 @@ static void pack_tile(const void *context, int64_t task, int slot) {
   char *dst = call->packed + (group * ck_packed_elements(plan) + tile.first * k) * size;
   (void)slot;
   for (int64_t tap = 0; tap < taps; tap++) {
-    const ck_transpose t = {.src = src + tap * size, .dst = dst + tap * (k / taps) * tile.width * size, .src_stride = k,
-                            .src_step = taps, .dst_stride = tile.width, .rows = tile.count, .columns = k / taps};
+    const ck_transpose t = {.src = src + tap * size,
+                            .dst = dst + tap * (k / taps) * tile.width * size,
+                            .src_stride = k,
+                            .src_step = taps,
+                            .dst_stride = tile.width,
+                            .rows = tile.count,
+                            .columns = k / taps};
     ck_isa_table(plan->isa)->of[sum].transpose(&t);
   }
 }
@@ -94,9 +99,7 @@ static void aim_at_pixels(const ck_loops_call *call, const ck_loops_task *task, 
   g->a_offsets = here ? task->offsets : NULL;
   g->k_outer = !here ? 1 : channels_last ? block.outer1 - block.outer0 : block.k;
   g->k = block.k / g->k_outer;
-  g->a_stride = !here                               ? ck_lowered_stride(t)
-                : t->pixels == CK_PIXELS_PANEL ? 1
-                                               : t->window.stride[2] * (channels_last ? plan->problem.ic : 1);
+  g->a_stride = !here ? ck_lowered_stride(t) : t->window.stride[2] * (channels_last ? plan->problem.ic : 1);
 }
 
 /* Sets the operand that reads weights, and the bias that goes with them. */
@@ -143,9 +146,13 @@ static void unstage(const ck_loops_call *call, const ck_loops_task *task, int64_
   const ck_conv_plan *plan = call->plan;
   const ck_channel_tile to = ck_channel_tile_at(plan, task->channel_tile1 - 1);
   const int64_t channel = task->sample * plan->problem.oc + task->group * ck_out_channels(plan) + task->channel0;
-  const ck_transpose t = {.src = task->sums, .src_stride = plan->tiling.sums_stride, .src_step = 1,
+  const ck_transpose t = {.src = task->sums,
+                          .src_stride = plan->tiling.sums_stride,
+                          .src_step = 1,
                           .dst = (char *)call->buffers->dst + (channel * call->pixels + first) * call->element,
-                          .dst_stride = call->pixels, .rows = count, .columns = to.first + to.count - task->channel0};
+                          .dst_stride = call->pixels,
+                          .rows = count,
+                          .columns = to.first + to.count - task->channel0};
   call->kernels->transpose(&t);
 }
 
@@ -153,7 +160,9 @@ static void unstage(const ck_loops_call *call, const ck_loops_task *task, int64_
 static void multiply(const ck_loops_call *call, const ck_loops_task *task, const ck_tile *tiles, int64_t tile_count,
                      int64_t first_pixel, ck_k_block block) {
   const ck_conv_plan *plan = call->plan;
-  ck_gemm_tile g = {.k_outer = 1, .k = block.k, .resume = block.k0 > 0,
+  ck_gemm_tile g = {.k_outer = 1,
+                    .k = block.k,
+                    .resume = block.k0 > 0,
                     .activation = block.k0 + block.k == ck_reduction(plan) ? plan->problem.activation : CK_ACTIVATION_NONE};
   for (int64_t i = task->channel_tile0; i < task->channel_tile1; i++) {
     const ck_channel_tile channels = ck_channel_tile_at(plan, i);
@@ -176,8 +185,8 @@ static void run_group(const ck_loops_call *call, ck_loops_task *task, int64_t fi
   const char *sample = (const char *)buffers->src + task->sample * buffers->src_batch_stride * source;
   const bool panel = t->pixels == CK_PIXELS_PANEL, in_place = t->pixels == CK_PIXELS_IN_PLACE;
   if (panel) task->panel = ck_panel_of(t, last - first);
-  const int64_t count = panel ? ck_panel_tiles(plan, &task->panel, first, last, task->tiles)
-                              : ck_tiles_cut(plan, first, last, task->tiles);
+  const int64_t count =
+      panel ? ck_panel_tiles(plan, &task->panel, first, last, task->tiles) : ck_tiles_cut(plan, first, last, task->tiles);
   const int64_t plane = plan->problem.layout == CK_LAYOUT_CHANNELS_LAST ? 1 : ck_volume(t->window.in);
   task->origin = panel ? task->lowered : sample + task->group * ck_in_channels(plan) * plane * source;
   for (int64_t b = 0; b < blocks; b++) {
@@ -243,10 +252,14 @@ ck_status ck_loops_run(const ck_conv_plan *plan, const ck_conv_buffers *buffers,
   const ck_dtype sum = ck_dtype_sum(p->src_dtype);
   const int64_t size = ck_dtype_size(p->src_dtype), sample = p->ic * ck_volume(p->window.in);
   const int64_t last_sample = ck_max(0, buffers->src_batch_stride * (buffers->n - 1));
-  ck_loops_call call = {.plan = plan, .buffers = buffers, .kernels = &ck_isa_table(plan->isa)->of[sum],
-                        .split = ck_loops_split_for(plan, buffers->n, control->num_threads), .weights = buffers->weights,
+  ck_loops_call call = {.plan = plan,
+                        .buffers = buffers,
+                        .kernels = &ck_isa_table(plan->isa)->of[sum],
+                        .split = ck_loops_split_for(plan, buffers->n, control->num_threads),
+                        .weights = buffers->weights,
                         .src_end = (const char *)buffers->src + (last_sample + sample) * size,
-                        .element = ck_dtype_size(sum), .pixels = ck_volume(p->window.out)};
+                        .element = ck_dtype_size(sum),
+                        .pixels = ck_volume(p->window.out)};
   ck_control narrowed = *control;
   narrowed.num_threads = call.split.num_threads;
   if (plan->shared_bytes > 0) {

@@ -40,8 +40,8 @@ ck_k_block ck_k_block_at(const ck_conv_tiling *t, int64_t index);
 
 /* Tiles of the channel side: units of one row or one vector, shared out evenly. Packed weights stand at first * K elements. */
 typedef struct {
-  int64_t first;        /* channel within the group */
-  int count, width;     /* channels, and elements of a packed row */
+  int64_t first;    /* channel within the group */
+  int count, width; /* channels, and elements of a packed row */
 } ck_channel_tile;
 
 CK_INLINE int64_t ck_in_channels(const ck_conv_plan *plan) { return plan->problem.ic / plan->problem.g; }

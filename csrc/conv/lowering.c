@@ -63,7 +63,8 @@ int64_t ck_tiles_cut(const ck_conv_plan *plan, int64_t first, int64_t last, ck_t
   int64_t count = 0;
   while (first < last) {
     /* In place, a tile must not cross the end of an output row. */
-    const int64_t stop = t->pixels == CK_PIXELS_IN_PLACE ? ck_min(last, (first / t->window.out[2] + 1) * t->window.out[2]) : last;
+    const int64_t stop =
+        t->pixels == CK_PIXELS_IN_PLACE ? ck_min(last, (first / t->window.out[2] + 1) * t->window.out[2]) : last;
     const int64_t parts = ck_ceil_div(stop - first, most);
     for (int64_t i = 0; i < parts; i++) {
       ck_tile *tile = &tiles[count++];
@@ -240,7 +241,6 @@ int64_t ck_tap_offsets(const ck_conv_plan *plan, ck_k_block block, ptrdiff_t *of
   if (channels_last) return tap1 - tap0;
   const int64_t taps = tap1 - tap0, channels = block.outer1 - block.outer0;
   for (int64_t channel = channels - 1; channel >= 0; channel--)
-    for (int64_t tap = 0; tap < taps; tap++)
-      offsets[channel * taps + tap] = offsets[tap] + (block.outer0 + channel) * plane(w);
+    for (int64_t tap = 0; tap < taps; tap++) offsets[channel * taps + tap] = offsets[tap] + (block.outer0 + channel) * plane(w);
   return taps * channels;
 }

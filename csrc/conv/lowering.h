@@ -8,12 +8,12 @@
 
 /* Neighbouring output pixels that one register tile computes. */
 typedef struct {
-  int64_t pixel;              /* flat index of the first in the output plane */
-  int64_t at[CK_AXES];        /* the same as depth, row, column */
-  int count, width;           /* pixels, and elements of a packed row (channels first) */
-  ptrdiff_t packed;           /* offset in the lowered block; CK_IN_PLACE: not lowered */
-  ptrdiff_t origin;           /* in place: offset in the sample, or the panel, of the first pixel's first tap in channel 0 of the group */
-  int run;                    /* panel: lanes up to the end of the output row in which the tile begins */
+  int64_t pixel;       /* flat index of the first in the output plane */
+  int64_t at[CK_AXES]; /* the same as depth, row, column */
+  int count, width;    /* pixels, and elements of a packed row (channels first) */
+  ptrdiff_t packed;    /* offset in the lowered block; CK_IN_PLACE: not lowered */
+  ptrdiff_t origin; /* in place: offset in the sample, or the panel, of the first pixel's first tap in channel 0 of the group */
+  int run;          /* panel: lanes up to the end of the output row in which the tile begins */
 } ck_tile;
 
 #define CK_IN_PLACE (-1)

@@ -54,10 +54,15 @@ void ck_panel_fill(const ck_conv_plan *plan, const ck_panel *panel, const void *
           move = ck_move_row(w, at, tap, steps, panel->length[2], dst, panel->channel, move);
         }
   const int64_t channels = block.outer1 - block.outer0, plane = ck_volume(w->in), size = ck_dtype_size(sum);
-  const ck_pack pack = {.src = (const char *)src + (group * ck_in_channels(plan) + block.outer0) * plane *
-                                                       ck_dtype_size(plan->problem.src_dtype),
-                        .src_end = src_end, .dst = to, .moves = moves, .move_count = move - moves, .channels = channels,
-                        .src_step = plane, .stride = w->stride[2]};
+  const ck_pack pack = {
+      .src = (const char *)src + (group * ck_in_channels(plan) + block.outer0) * plane * ck_dtype_size(plan->problem.src_dtype),
+      .src_end = src_end,
+      .dst = to,
+      .moves = moves,
+      .move_count = move - moves,
+      .channels = channels,
+      .src_step = plane,
+      .stride = w->stride[2]};
   ck_isa_table(plan->isa)->of[plan->problem.src_dtype].pack(&pack);
   /* The last tile may look beyond the panel: what it computes there is not stored, but arithmetic on leftovers could be slow. */
   memset((char *)to + channels * panel->channel * size, 0, (size_t)(ck_tile_pixels(plan) * size));
@@ -74,7 +79,7 @@ void ck_panel_offsets(const ck_conv_plan *plan, const ck_panel *panel, ck_k_bloc
       offsets[tap] += at[axis] % panel->phases[axis] * panel->phase[axis] +
                       at[axis] * w->dilation[axis] / w->stride[axis] * (axis == 1 ? panel->length[2] : 1);
   }
-  for (int64_t i = taps; i < taps * channels; i++) offsets[i] = offsets[i - taps] + panel->channel;
+  for (int64_t i = taps; i < taps * channels + CK_OFFSETS_AHEAD; i++) offsets[i] = offsets[i - taps] + panel->channel;
 }
 
 /* Lanes over one output row, or on over row ends: then the columns between two rows are computed and left out when sums are stored. */
@@ -89,8 +94,10 @@ int64_t ck_panel_tiles(const ck_conv_plan *plan, const ck_panel *panel, int64_t 
       int64_t end = t->pixel_lanes ? ck_min(at + most, lanes) : ck_share(lanes, parts, part + 1);
       if (t->run_on && at % pitch >= width) at = ck_round_up(at, pitch), end = ck_min(at + most, lanes);
       const int64_t in_row = at % pitch, stop = end - ck_max((end - 1) % pitch + 1 - width, 0);
-      tiles[count++] = (ck_tile){.pixel = first + (row + at / pitch) * width + in_row, .count = (int)(stop - at),
-                                 .packed = CK_IN_PLACE, .origin = row * pitch + at,
+      tiles[count++] = (ck_tile){.pixel = first + (row + at / pitch) * width + in_row,
+                                 .count = (int)(stop - at),
+                                 .packed = CK_IN_PLACE,
+                                 .origin = row * pitch + at,
                                  .run = (int)ck_min(width - in_row, stop - at)};
       at = end;
     }

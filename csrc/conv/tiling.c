@@ -19,7 +19,7 @@
 #define SLOWER_IN_PLACE_CHANNELS_LAST 1.03
 #define CYCLES_PER_US 3000.0
 
-#define K_BLOCK_MOST 512
+#define K_BLOCK_MOST 1152
 #define GROUP_PIXELS_MOST 4096
 #define IN_PLACE_PIXELS 512
 #define WORK_PER_THREAD 100000
@@ -78,8 +78,8 @@ static void block_reduction(ck_conv_tiling *t) {
   if (blocks_inner > 1) return;
   const int64_t whole = ck_max(1, K_BLOCK_MOST / t->k_inner);
   /* One pass where the reduction is only a little longer than a block. */
-  t->block_outer = t->k_outer * t->k_inner <= K_BLOCK_MOST * 5 / 4 ? t->k_outer
-                                                                   : ck_ceil_div(t->k_outer, ck_ceil_div(t->k_outer, whole));
+  t->block_outer =
+      t->k_outer * t->k_inner <= K_BLOCK_MOST * 5 / 4 ? t->k_outer : ck_ceil_div(t->k_outer, ck_ceil_div(t->k_outer, whole));
 }
 
 int64_t ck_k_block_count(const ck_conv_tiling *t) {
@@ -102,7 +102,7 @@ ck_k_block ck_k_block_at(const ck_conv_tiling *t, int64_t index) {
 
 /* Cycles of one step of k in a register tile. */
 static double step_cycles(int rows, int vectors) {
-  const double adds = rows * vectors / 2.0, loads = (rows + vectors) / 2.2;
+  const double adds = rows * vectors / 2.0, loads = (rows + vectors) / 1.9;
   return adds < 4.0 ? 4.0 : adds > loads ? adds : loads;
 }
 
@@ -128,7 +128,8 @@ static double touched_share(const ck_conv_plan *plan) {
   double inside = 1;
   for (int axis = 0; axis < CK_AXES; axis++) {
     const int64_t before = ck_ceil_div(w->before[axis], w->stride[axis]), after = ck_ceil_div(w->after[axis], w->stride[axis]);
-    const int64_t touched = axis < 2 ? before + after : (before ? ck_round_up(before, tile) : 0) + (after ? ck_round_up(after, tile) : 0);
+    const int64_t touched =
+        axis < 2 ? before + after : (before ? ck_round_up(before, tile) : 0) + (after ? ck_round_up(after, tile) : 0);
     inside *= touched >= w->out[axis] ? 0 : 1 - (double)touched / (double)w->out[axis];
   }
   return 1 - inside;
@@ -196,9 +197,10 @@ static ck_status book(ck_conv_plan *plan) {
   ck_ledger ledger = {0};
   t->tiles_at = ck_ledger_book(&ledger, ck_tiles_most(plan, t->group_pixels), sizeof(ck_tile));
   t->moves_at = ck_ledger_book(&ledger, whole ? ck_panel_moves_most(&panel) : ck_moves_most(plan, lowered), sizeof(ck_move));
-  t->offsets_at = ck_ledger_book(&ledger, t->pixels == CK_PIXELS_LOWERED ? 0 : k, sizeof(ptrdiff_t));
+  t->offsets_at = ck_ledger_book(&ledger, t->pixels == CK_PIXELS_LOWERED ? 0 : k + CK_OFFSETS_AHEAD, sizeof(ptrdiff_t));
   const int64_t spare = CK_PACK_SLACK + ck_tile_pixels(plan);
-  t->lowered_at = ck_ledger_book(&ledger, whole ? panel.channel * t->block_outer + spare : ck_lowered_elements(plan, lowered), size);
+  t->lowered_at =
+      ck_ledger_book(&ledger, whole ? panel.channel * t->block_outer + spare : ck_lowered_elements(plan, lowered), size);
   t->sums_stride = ck_round_up(ck_out_channels(plan), 16) + 16;
   t->sums_at = ck_ledger_book(&ledger, t->staged ? t->group_pixels * t->sums_stride : 0, size);
   if (ledger.bytes.overflow) return CK_STATUS_TOO_LARGE;
@@ -211,10 +213,10 @@ static int64_t pixels_in_cache(const ck_conv_plan *plan, int64_t elements) {
   return ck_max(ck_cpu_caches().l2 * 4 / 10 / (elements * ck_dtype_size(sum_of(plan))), 1);
 }
 
-/* Whole output rows, as many as fit, or a part of one; lanes run on over row ends where that saves more than the gaps cost. */
+/* Whole output rows, as many as fit, or a part of one. */
 static void size_panel(ck_conv_plan *plan) {
   ck_conv_tiling *t = &plan->tiling;
-  const int64_t width = t->window.out[2], height = t->window.out[1], tile = ck_tile_pixels(plan), lanes = kernels_of(plan)->lanes;
+  const int64_t width = t->window.out[2], height = t->window.out[1], tile = ck_tile_pixels(plan);
   const ck_panel row = ck_panel_of(t, width);
   const int64_t halo = row.length[1] - 1, one_row = row.channel / row.length[1] * t->block_outer;
   const int64_t fit = pixels_in_cache(plan, one_row) - halo;
@@ -222,10 +224,9 @@ static void size_panel(ck_conv_plan *plan) {
   t->group_pixels = rows * width;
   t->pixel_unit = width;
   if (fit < 1 || width > GROUP_PIXELS_MOST) {
-    t->group_pixels = t->pixel_unit = ck_min(ck_round_up(ck_clamp(width * pixels_in_cache(plan, one_row) / (halo + 1), tile, GROUP_PIXELS_MOST), tile), width);
+    t->group_pixels = t->pixel_unit = ck_min(
+        ck_round_up(ck_clamp(width * pixels_in_cache(plan, one_row) / (halo + 1), tile, GROUP_PIXELS_MOST), tile), width);
   }
-  const int64_t by_row = rows * ck_ceil_div(width, lanes), on = ck_ceil_div(rows * row.length[2] - row.length[2] + width, lanes);
-  t->run_on = t->pixel_lanes && rows > 1 && (double)on * ((double)ck_reduction(plan) / 2 + CYCLES_GAP_VECTOR) < (double)by_row * (double)ck_reduction(plan) / 2;
 }
 
 static void size_groups(ck_conv_plan *plan) {
@@ -233,7 +234,8 @@ static void size_groups(ck_conv_plan *plan) {
   const int64_t pixels = ck_volume(plan->problem.window.out), tile = ck_tile_pixels(plan);
   const int64_t staged = t->staged ? ck_out_channels(plan) : 0;
   const int64_t fit = pixels_in_cache(plan, t->block_outer * t->block_inner + staged);
-  int64_t group = t->pixels == CK_PIXELS_IN_PLACE ? ck_min(IN_PLACE_PIXELS, pixels_in_cache(plan, staged + 1)) : ck_clamp(fit, tile, GROUP_PIXELS_MOST);
+  int64_t group = t->pixels == CK_PIXELS_IN_PLACE ? ck_min(IN_PLACE_PIXELS, pixels_in_cache(plan, staged + 1))
+                                                  : ck_clamp(fit, tile, GROUP_PIXELS_MOST);
   t->pixel_unit = tile;
   /* Whole output rows where several fit: tiles read in place then keep clear of row ends. */
   if (t->pixels == CK_PIXELS_IN_PLACE && t->window.out[2] * 2 <= group) t->pixel_unit = t->window.out[2];
@@ -241,15 +243,17 @@ static void size_groups(ck_conv_plan *plan) {
   t->group_pixels = ck_min(group, ck_round_up(pixels, t->pixel_unit));
 }
 
-/* Where the micro-kernels for the dtype and lane orientation can read pixels, if not where the algorithm wants them. */
-static ck_conv_pixels readable(const ck_conv_plan *plan, ck_conv_pixels wanted, bool pixel_lanes) {
-  const ck_dtype src = plan->problem.src_dtype;
-  const bool real = src == CK_DTYPE_f32 || src == CK_DTYPE_f64;
-  if (pixel_lanes && !real) return CK_PIXELS_LOWERED;
-  return wanted == CK_PIXELS_IN_PLACE && src != sum_of(plan) ? CK_PIXELS_LOWERED : wanted;
+static bool is_real(const ck_conv_plan *plan) {
+  return plan->problem.src_dtype == CK_DTYPE_f32 || plan->problem.src_dtype == CK_DTYPE_f64;
 }
 
-static ck_status try_shape(ck_conv_plan *plan, ck_conv_pixels pixels, bool pixel_lanes, int shape) {
+/* Where the micro-kernels of the dtype can read pixels, if not where the algorithm wants them. */
+static ck_conv_pixels readable(const ck_conv_plan *plan, ck_conv_pixels wanted, bool pixel_lanes) {
+  if (!is_real(plan) && (pixel_lanes || wanted == CK_PIXELS_PANEL)) return CK_PIXELS_LOWERED;
+  return wanted == CK_PIXELS_IN_PLACE && plan->problem.src_dtype != sum_of(plan) ? CK_PIXELS_LOWERED : wanted;
+}
+
+static ck_status try_shape(ck_conv_plan *plan, ck_conv_pixels pixels, bool pixel_lanes, bool run_on, int shape) {
   const ck_conv_problem *p = &plan->problem;
   const ck_kernels *kernels = kernels_of(plan);
   ck_conv_tiling *t = &plan->tiling;
@@ -259,13 +263,16 @@ static ck_status try_shape(ck_conv_plan *plan, ck_conv_pixels pixels, bool pixel
   t->vectors = kernels->shapes[shape].vectors;
   t->rows = kernels->shapes[shape].rows;
   t->pixels = readable(plan, pixels, pixel_lanes);
+  t->run_on = run_on;
   t->staged = !pixel_lanes && !channels_last;
   t->weights_in_place = pixel_lanes && !p->prepared && t->pixels == CK_PIXELS_LOWERED;
   t->k_outer = channels_last ? ck_volume(p->window.kernel) : p->ic / p->g;
   t->k_inner = channels_last ? p->ic / p->g : ck_volume(p->window.kernel);
   block_reduction(t);
-  if (t->pixels == CK_PIXELS_PANEL) size_panel(plan);
-  else size_groups(plan);
+  if (t->pixels == CK_PIXELS_PANEL)
+    size_panel(plan);
+  else
+    size_groups(plan);
   const int64_t factors[3] = {p->g, ck_packed_elements(plan), ck_dtype_size(sum_of(plan))};
   const ck_checked bytes = ck_checked_product(factors, 3);
   if (bytes.overflow) return CK_STATUS_TOO_LARGE;
@@ -279,11 +286,15 @@ ck_status ck_loops_plan(ck_conv_plan *plan, ck_conv_pixels pixels) {
   const ck_conv_plan blank = *plan;
   const ck_kernels *kernels = kernels_of(plan);
   ck_status best = CK_STATUS_TOO_LARGE;
-  for (int pixel_lanes = 0; pixel_lanes <= 1; pixel_lanes++) {
+  for (int way = 0; way < 3; way++) {
+    /* Lanes are channels; pixels; pixels that run on over the ends of the panel's rows. */
+    const bool pixel_lanes = way > 0, run_on = way == 2, panel = readable(plan, pixels, pixel_lanes) == CK_PIXELS_PANEL;
     if (pixel_lanes && plan->problem.layout == CK_LAYOUT_CHANNELS_LAST) continue;
+    /* Broadcast one by one through the table of offsets, a panel is slower than a lowered block. */
+    if (panel ? !pixel_lanes : run_on) continue;
     for (int shape = 0; shape < CK_TILE_SHAPES && kernels->shapes[shape].rows; shape++) {
       ck_conv_plan candidate = blank;
-      if (try_shape(&candidate, pixels, pixel_lanes, shape)) continue;
+      if (try_shape(&candidate, pixels, pixel_lanes, run_on, shape)) continue;
       if (best || candidate.cost < plan->cost) *plan = candidate;
       best = CK_STATUS_OK;
     }
@@ -294,9 +305,7 @@ ck_status ck_loops_plan(ck_conv_plan *plan, ck_conv_pixels pixels) {
 /* ---- The split of a call --------------------------------------------------------------------------------------------------- */
 
 /* Rounds of tasks that the busiest thread does, relative to a perfect split. */
-static double imbalance(int64_t tasks, int threads) {
-  return (double)(ck_ceil_div(tasks, threads) * threads) / (double)tasks;
-}
+static double imbalance(int64_t tasks, int threads) { return (double)(ck_ceil_div(tasks, threads) * threads) / (double)tasks; }
 
 ck_loops_split ck_loops_split_for(const ck_conv_plan *plan, int64_t n, int num_threads) {
   const ck_conv_problem *p = &plan->problem;

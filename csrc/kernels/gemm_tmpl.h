@@ -20,16 +20,18 @@ static CK_NOINLINE void CK_OP(gemm_runs)(const ck_gemm_tile *t, CK_T *block, con
       const int count = run < t->lanes - at ? run : t->lanes - at;
       for (int j = 0; j < count; j += CK_LANES) {
         CK_T *const inside = lanes + at + j, *const outside = c + j;
-        if (store) CK_OP(store_first)(outside, CK_OP(load)(inside), count - j);
-        else CK_OP(store)(inside, CK_OP(load_first)(outside, count - j));
+        if (store)
+          CK_OP(store_first)(outside, CK_OP(load)(inside), count - j);
+        else
+          CK_OP(store)(inside, CK_OP(load_first)(outside, count - j));
       }
       c += count;
     }
   }
 }
 
-CK_INLINE void CK_OP(gemm_start)(const ck_gemm_tile *t, const CK_T *c, const ptrdiff_t c_stride, const int rows, const int vectors,
-                                 const int tail, CK_V sums[][CK_TILE_VECTORS]) {
+CK_INLINE void CK_OP(gemm_start)(const ck_gemm_tile *t, const CK_T *c, const ptrdiff_t c_stride, const int rows,
+                                 const int vectors, const int tail, CK_V sums[][CK_TILE_VECTORS]) {
   static const CK_T no_bias[CK_TILE_ROWS];
   const CK_T *const row_bias = t->row_bias ? t->row_bias : no_bias, *const lane_bias = t->lane_bias;
 #pragma GCC unroll 4
@@ -86,6 +88,10 @@ CK_INLINE void CK_OP(gemm_body)(const ck_gemm_tile *t, const int rows, const int
     for (int64_t k = t->k; k > 0; k--) {
       const CK_T *from = b_in_place ? b + *b_offset++ : b;
       CK_V line[CK_TILE_VECTORS];
+      if (b_in_place) {
+#pragma GCC unroll 4
+        for (int j = 0; j < vectors; j++) __builtin_prefetch(b + b_offset[CK_OFFSETS_AHEAD] + j * CK_LANES);
+      }
 #pragma GCC unroll 4
       for (int j = 0; j < vectors; j++) line[j] = CK_OP(load)(from + j * CK_LANES);
 #pragma GCC unroll 14
@@ -104,9 +110,9 @@ CK_INLINE void CK_OP(gemm_body)(const ck_gemm_tile *t, const int rows, const int
 
 /* One function for each size and kind of addressing (A, then B; p packed, i in place), and a table of them. */
 #define CK_GEMM_FUNCTION(kind, vectors, rows) CK_OP(CK_CAT4(gemm_##kind##_, vectors, x, rows))
-#define CK_GEMM_INSTANCE(kind, a_in_place, b_in_place, vectors, rows)                                                        \
-  static CK_NOINLINE void CK_GEMM_FUNCTION(kind, vectors, rows)(const ck_gemm_tile *t) {                                     \
-    CK_OP(gemm_body)(t, rows, vectors, a_in_place, b_in_place);                                                              \
+#define CK_GEMM_INSTANCE(kind, a_in_place, b_in_place, vectors, rows)                                                          \
+  static CK_NOINLINE void CK_GEMM_FUNCTION(kind, vectors, rows)(const ck_gemm_tile *t) {                                       \
+    CK_OP(gemm_body)(t, rows, vectors, a_in_place, b_in_place);                                                                \
   }
 #define CK_GEMM_PACKED(vectors, rows) CK_GEMM_INSTANCE(pp, false, false, vectors, rows)
 #define CK_GEMM_A_IN_PLACE(vectors, rows) CK_GEMM_INSTANCE(ip, true, false, vectors, rows)
@@ -122,14 +128,14 @@ CK_GEMM_SIZES(CK_GEMM_A_IN_PLACE)
 
 static void CK_OP(gemm)(const ck_gemm_tile *t) {
   typedef void (*instance)(const ck_gemm_tile *);
-#define CK_GEMM_SLOT(vectors, rows)                                                                                          \
-  [vectors - 1][rows - 1][0] = CK_GEMM_FUNCTION(pp, vectors, rows),                                                          \
-  [vectors - 1][rows - 1][1] = CK_GEMM_FUNCTION(ip, vectors, rows),
+#define CK_GEMM_SLOT(vectors, rows)                                                                                            \
+  [vectors - 1][rows - 1][0] = CK_GEMM_FUNCTION(pp, vectors, rows),                                                            \
+                       [vectors - 1][rows - 1][1] = CK_GEMM_FUNCTION(ip, vectors, rows),
 #define CK_GEMM_SLOT_REAL(vectors, rows) [vectors - 1][rows - 1][2] = CK_GEMM_FUNCTION(pi, vectors, rows),
   static const instance instances[CK_TILE_VECTORS][CK_TILE_ROWS][3] = {
-      CK_GEMM_SIZES(CK_GEMM_SLOT)
+    CK_GEMM_SIZES(CK_GEMM_SLOT)
 #if CK_KIND == CK_KIND_REAL
-      CK_GEMM_SIZES(CK_GEMM_SLOT_REAL)
+        CK_GEMM_SIZES(CK_GEMM_SLOT_REAL)
 #endif
   };
   const int vectors = (t->lanes + CK_LANES - 1) / CK_LANES;

@@ -14,6 +14,8 @@
 #define CK_TILE_VECTORS 4 /* the widest micro-kernel tile */
 #define CK_TILE_ROWS 14   /* the highest */
 #define CK_TILE_SHAPES 3
+#define CK_OFFSETS_AHEAD                                                                                                       \
+  9 /* what b_offsets will point to so many steps later is prefetched: so many more entries, of any value */
 
 /* C[rows x lanes] = A[rows x K] * B[K x lanes], one register tile. K = k_outer * k.
  *   A packed: element (i, k) at a[k * rows + i].        A in place (a_in_place): at a[a_offsets[ko] + i * a_stride + k]
@@ -31,10 +33,10 @@ typedef struct {
   int rows, lanes;
   int first_run, run, gap;
   bool a_in_place;
-  bool resume;                /* go on from the sums in c instead of from the bias */
-  ck_activation activation;   /* applied when the sums are stored */
-  const void *row_bias;       /* one for each row, or NULL */
-  const void *lane_bias;      /* one for each lane, or NULL */
+  bool resume;              /* go on from the sums in c instead of from the bias */
+  ck_activation activation; /* applied when the sums are stored */
+  const void *row_bias;     /* one for each row, or NULL */
+  const void *lane_bias;    /* one for each lane, or NULL */
 } ck_gemm_tile;
 
 /* dst[j * dst_stride + i] = src[i * src_stride + j * src_step] for i < rows, j < columns. With `overhang`, up to a vector beyond row j's
@@ -49,10 +51,10 @@ typedef struct {
 
 /* One run of elements from the input to a packed block. */
 typedef struct {
-  ptrdiff_t src;   /* offset in a channel, or CK_MOVE_ZERO */
-  ptrdiff_t dst;   /* offset in the block for the first channel */
+  ptrdiff_t src; /* offset in a channel, or CK_MOVE_ZERO */
+  ptrdiff_t dst; /* offset in the block for the first channel */
   int32_t count;
-  int32_t step;    /* dst moves on by this from channel to channel */
+  int32_t step; /* dst moves on by this from channel to channel */
 } ck_move;
 
 #define CK_MOVE_ZERO PTRDIFF_MIN
@@ -71,10 +73,12 @@ typedef struct {
 #define CK_PACK_SLACK 16
 
 typedef struct {
-  int lanes;                        /* elements of one vector */
-  int rows[CK_TILE_VECTORS];        /* the most rows of a tile of 1, 2, ... vectors */
-  struct { int vectors, rows; } shapes[CK_TILE_SHAPES]; /* shapes to plan with, the preferred one first */
-#define CK_ROW(name, kinds, result, arguments) result (*name) arguments;
+  int lanes;                 /* elements of one vector */
+  int rows[CK_TILE_VECTORS]; /* the most rows of a tile of 1, 2, ... vectors */
+  struct {
+    int vectors, rows;
+  } shapes[CK_TILE_SHAPES]; /* shapes to plan with, the preferred one first */
+#define CK_ROW(name, kinds, result, arguments) result(*name) arguments;
 #include "kernels.def"
 #undef CK_ROW
 } ck_kernels;
