@@ -33,7 +33,7 @@ typedef struct {
   char *packed;
 } ck_pack_call;
 
-/* One channel tile: [k][width], a transposition for each run of k that lies in order in the weights. */
+/* One channel tile: [k][width], a transposition. Channels last, the taps of a channel are dealt out to their places. */
 static void pack_tile(const void *context, int64_t task, int slot) {
   const ck_pack_call *call = context;
   const ck_conv_plan *plan = call->plan;
@@ -41,20 +41,15 @@ static void pack_tile(const void *context, int64_t task, int slot) {
   const int64_t tiles = ck_channel_tile_count(plan), group = task / tiles, k = ck_reduction(plan), size = ck_dtype_size(sum);
   const ck_channel_tile tile = ck_channel_tile_at(plan, task % tiles);
   const bool channels_last = plan->problem.layout == CK_LAYOUT_CHANNELS_LAST;
-  const int64_t taps = channels_last ? plan->tiling.k_outer : 1;
-  const char *src = call->weights + (group * ck_out_channels(plan) + tile.first) * k * size;
-  char *dst = call->packed + (group * ck_packed_elements(plan) + tile.first * k) * size;
+  const ck_transpose t = {.src = call->weights + (group * ck_out_channels(plan) + tile.first) * k * size,
+                          .dst = call->packed + (group * ck_packed_elements(plan) + tile.first * k) * size,
+                          .src_stride = k,
+                          .dst_stride = tile.width,
+                          .rows = tile.count,
+                          .columns = k,
+                          .turns = channels_last ? plan->tiling.k_outer : 1};
   (void)slot;
-  for (int64_t tap = 0; tap < taps; tap++) {
-    const ck_transpose t = {.src = src + tap * size,
-                            .dst = dst + tap * (k / taps) * tile.width * size,
-                            .src_stride = k,
-                            .src_step = taps,
-                            .dst_stride = tile.width,
-                            .rows = tile.count,
-                            .columns = k / taps};
-    ck_isa_table(plan->isa)->of[sum].transpose(&t);
-  }
+  ck_isa_table(plan->isa)->of[sum].transpose(&t);
 }
 
 void ck_loops_pack(const ck_conv_plan *plan, const void *weights, void *packed) {
@@ -148,7 +143,6 @@ static void unstage(const ck_loops_call *call, const ck_loops_task *task, int64_
   const int64_t channel = task->sample * plan->problem.oc + task->group * ck_out_channels(plan) + task->channel0;
   const ck_transpose t = {.src = task->sums,
                           .src_stride = plan->tiling.sums_stride,
-                          .src_step = 1,
                           .dst = (char *)call->buffers->dst + (channel * call->pixels + first) * call->element,
                           .dst_stride = call->pixels,
                           .rows = count,

@@ -180,7 +180,7 @@ static double estimate(const ck_conv_plan *plan) {
   const double tiles = (double)ck_channel_tile_count(plan) * (double)count * (double)ck_ceil_div(length, ck_tile_pixels(plan));
   const double slower = t->pixels != CK_PIXELS_IN_PLACE ? 1 : channels_last ? SLOWER_IN_PLACE_CHANNELS_LAST : SLOWER_IN_PLACE;
   double cycles = k * grid * (double)count * slower + CYCLES_TILE * tiles * (double)ck_k_block_count(t) + moving_cycles(plan);
-  if (plan->shared_bytes) cycles += k * (double)channels * CYCLES_PACK_WEIGHT * (channels_last ? 2 : 1);
+  if (plan->shared_bytes) cycles += k * (double)channels * CYCLES_PACK_WEIGHT;
   if (t->run_on) cycles += outputs / (double)lanes * CYCLES_GAP_VECTOR * (double)ck_k_block_count(t);
   if (t->staged) cycles += outputs / (double)lanes * CYCLES_STAGE_VECTOR;
   return cycles * (double)p->g / CYCLES_PER_US;

@@ -39,14 +39,13 @@ typedef struct {
   const void *lane_bias;    /* one for each lane, or NULL */
 } ck_gemm_tile;
 
-/* dst[j * dst_stride + i] = src[i * src_stride + j * src_step] for i < rows, j < columns. With `overhang`, up to a vector beyond row j's
- * end may be written (with zeros or with elements that later rows overwrite). */
+/* dst[row(j) * dst_stride + i] = src[i * src_stride + j] for i < rows, j < columns. row(j) is j; with turns > 1 the columns are dealt
+ * out: row(j) = j % turns * (columns / turns) + j / turns, for columns a multiple of turns. */
 typedef struct {
   const void *src;
   void *dst;
-  ptrdiff_t src_stride, src_step, dst_stride;
-  int64_t rows, columns;
-  bool overhang;
+  ptrdiff_t src_stride, dst_stride;
+  int64_t rows, columns, turns;
 } ck_transpose;
 
 /* One run of elements from the input to a packed block. */

@@ -7,10 +7,11 @@
 static void CK_OP(transpose)(const ck_transpose *t) {
   const CK_T *src = t->src;
   CK_T *dst = t->dst;
+  const int64_t turns = t->turns > 1 ? t->turns : 1, turn_rows = t->columns / turns;
   for (int64_t i = 0; i < t->rows; i += CK_LANES) {
     const int rows = (int)ck_min(CK_LANES, t->rows - i);
-    int64_t j = 0;
-    for (; t->src_step == 1 && j + CK_LANES <= t->columns; j += CK_LANES) {
+    int64_t j = 0, turn = 0, row = 0; /* j = row * turns + turn */
+    for (; j + CK_LANES <= t->columns; j += CK_LANES) {
       CK_V x[CK_LANES], y[CK_LANES];
 #pragma GCC unroll 16
       for (int r = 0; r < CK_LANES; r++) x[r] = CK_OP(load)(src + (i + (r < rows ? r : 0)) * t->src_stride + j);
@@ -24,11 +25,15 @@ static void CK_OP(transpose)(const ck_transpose *t) {
 #pragma GCC unroll 16
         for (int r = 0; r < CK_LANES; r++) x[r] = y[r];
       }
-      const int stored = t->overhang ? CK_LANES : rows;
 #pragma GCC unroll 16
-      for (int r = 0; r < CK_LANES; r++) CK_OP(store_first)(dst + (j + r) * t->dst_stride + i, x[r], stored);
+      for (int r = 0; r < CK_LANES; r++) {
+        CK_OP(store_first)(dst + (turn * turn_rows + row) * t->dst_stride + i, x[r], rows);
+        if (++turn == turns) turn = 0, row++;
+      }
     }
-    for (; j < t->columns; j++)
-      for (int r = 0; r < rows; r++) dst[j * t->dst_stride + i + r] = src[(i + r) * t->src_stride + j * t->src_step];
+    for (; j < t->columns; j++) {
+      for (int r = 0; r < rows; r++) dst[(turn * turn_rows + row) * t->dst_stride + i + r] = src[(i + r) * t->src_stride + j];
+      if (++turn == turns) turn = 0, row++;
+    }
   }
 }
