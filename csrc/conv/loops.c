@@ -20,6 +20,7 @@ typedef struct {
   ck_tile *tiles;
   ck_move *moves;
   ptrdiff_t *offsets;
+  int64_t runs;         /* of k that lie side by side, one offset each (in place) */
   char *lowered, *sums; /* lowered: also the panel */
   const char *origin;   /* of tiles that are not lowered: the group's first channel in the sample, or the panel */
   ck_panel panel;
@@ -92,7 +93,7 @@ static void aim_at_pixels(const ck_loops_call *call, const ck_loops_task *task, 
   g->rows = tile->count;
   g->a_in_place = here || channels_last;
   g->a_offsets = here ? task->offsets : NULL;
-  g->k_outer = !here ? 1 : channels_last ? block.outer1 - block.outer0 : block.k;
+  g->k_outer = here ? task->runs : 1;
   g->k = block.k / g->k_outer;
   g->a_stride = !here ? ck_lowered_stride(t) : t->window.stride[2] * (channels_last ? plan->problem.ic : 1);
 }
@@ -169,8 +170,15 @@ static void multiply(const ck_loops_call *call, const ck_loops_task *task, const
   }
 }
 
-/* The input of pixels [first, last) goes to where the micro-kernel reads it, one block of K at a time. In place, tiles are taken one by one: only the
- * odd one out is lowered. */
+/* Tiles that are read in place, from the first on; one if that one has to be lowered. */
+static int64_t stretch_in_place(const ck_tile *tiles, int64_t count) {
+  int64_t length = 0;
+  while (length < count && tiles[length].packed == CK_IN_PLACE) length++;
+  return ck_max(length, 1);
+}
+
+/* The input of pixels [first, last) goes to where the micro-kernel reads it, one block of K at a time. In place, only the odd tile out is lowered,
+ * by itself. */
 static void run_group(const ck_loops_call *call, ck_loops_task *task, int64_t first, int64_t last) {
   const ck_conv_plan *plan = call->plan;
   const ck_conv_tiling *t = &plan->tiling;
@@ -189,9 +197,9 @@ static void run_group(const ck_loops_call *call, ck_loops_task *task, int64_t fi
       ck_panel_offsets(plan, &task->panel, block, task->offsets);
       ck_panel_fill(plan, &task->panel, sample, call->src_end, task->group, block, first, task->moves, task->lowered);
     }
-    if (in_place) ck_tap_offsets(plan, block, task->offsets);
-    const int64_t together = in_place ? 1 : count;
-    for (int64_t i = 0; i < count; i += together) {
+    if (in_place) task->runs = ck_tap_offsets(plan, block, task->offsets);
+    for (int64_t i = 0, together; i < count; i += together) {
+      together = in_place ? stretch_in_place(task->tiles + i, count - i) : count;
       if (!panel)
         ck_lower(plan, sample, call->src_end, task->group, block, task->tiles + i, together, task->moves, task->lowered);
       multiply(call, task, task->tiles + i, together, first, block);

@@ -160,33 +160,54 @@ static int64_t moves_channels_first(const ck_conv_plan *plan, ck_k_block block, 
   return move - moves;
 }
 
+/* Whether the taps of a row, with all their channels, lie side by side in the input (channels last). */
+static bool taps_side_by_side(const ck_conv_plan *plan, ck_k_block block) {
+  return block.inner1 - block.inner0 == plan->problem.ic && plan->tiling.window.dilation[2] == 1;
+}
+
+/* The taps [first, last) of one row of the kernel that lie inside the input, for a pixel whose first tap of the row is at `column`. */
+static void taps_inside(const ck_window *w, int64_t column, int64_t *first, int64_t *last) {
+  const int64_t dilation = w->dilation[2];
+  *first = ck_clamp(ck_ceil_div(ck_max(-column, 0), dilation), *first, *last);
+  *last = column < w->in[2] ? ck_clamp((w->in[2] - 1 - column) / dilation + 1, *first, *last) : *first;
+}
+
+/* What one row of taps of a pixel sees: zeros, elements of each tap (in one run where they lie side by side), zeros. */
+static ck_move *move_taps(const ck_window *w, int64_t tap0, int64_t tap1, int64_t column, ptrdiff_t row, int64_t channel_step,
+                          int64_t channels, bool side_by_side, ptrdiff_t dst, ck_move *move) {
+  int64_t first = tap0, last = tap1;
+  taps_inside(w, column, &first, &last);
+  move = add_move(move, CK_MOVE_ZERO, dst, (first - tap0) * channels, 0);
+  const int64_t together = side_by_side ? ck_max(last - first, 1) : 1;
+  for (int64_t tap = first; tap < last; tap += together)
+    move = add_move(move, row + (column + tap * w->dilation[2]) * channel_step, dst + (tap - tap0) * channels,
+                    together * channels, 0);
+  return add_move(move, CK_MOVE_ZERO, dst + (last - tap0) * channels, (tap1 - last) * channels, 0);
+}
+
 static int64_t moves_channels_last(const ck_conv_plan *plan, ck_k_block block, const ck_tile *tiles, int64_t tile_count,
                                    ck_move *moves) {
   const ck_window *w = &plan->tiling.window;
-  const int64_t channels = block.inner1 - block.inner0;
-  const bool side_by_side = channels == plan->problem.ic && w->dilation[2] == 1;
-  int64_t steps[CK_AXES], tap_at[CK_AXES];
+  const int64_t channels = block.inner1 - block.inner0, width = w->kernel[2];
+  const bool side_by_side = taps_side_by_side(plan, block);
+  int64_t steps[CK_AXES], tap_at[CK_AXES], at[CK_AXES], offset;
   ck_move *move = moves;
   ck_steps_of(plan, steps);
   for (const ck_tile *tile = tiles; tile < tiles + tile_count; tile++) {
     if (tile->packed == CK_IN_PLACE) continue;
     for (int64_t i = 0; i < tile->count; i++) {
-      const ptrdiff_t row = tile->packed + i * ck_lowered_stride(&plan->tiling);
-      int64_t at[CK_AXES];
+      ptrdiff_t dst = tile->packed + i * ck_lowered_stride(&plan->tiling);
       ck_place_of(w, tile->pixel + i, at);
-      ck_move *last = NULL;
-      for (int64_t tap = block.outer0; tap < block.outer1; tap++) {
+      const int64_t column = at[2] * w->stride[2] - w->before[2];
+      for (int64_t tap = block.outer0, end; tap < block.outer1; tap = end) {
+        end = ck_min((tap / width + 1) * width, block.outer1);
         ck_tap_at(w, tap, tap_at);
-        int64_t offset;
-        const int64_t column = at[2] * w->stride[2] - w->before[2] + tap_at[2] * w->dilation[2];
-        const bool inside = row_of(w, at, tap_at, steps, &offset) && column >= 0 && column < w->in[2];
-        const ptrdiff_t from = inside ? offset + column * steps[2] : CK_MOVE_ZERO;
-        if (last && side_by_side && inside && last->src != CK_MOVE_ZERO && last->src + last->count == from) {
-          last->count += (int32_t)channels;
-          continue;
-        }
-        last = move;
-        move = add_move(move, from, row + (tap - block.outer0) * channels, channels, 0);
+        const int64_t first = tap_at[2], count = end - tap;
+        if (row_of(w, at, tap_at, steps, &offset))
+          move = move_taps(w, first, first + count, column, offset, steps[2], channels, side_by_side, dst, move);
+        else
+          move = add_move(move, CK_MOVE_ZERO, dst, count * channels, 0);
+        dst += count * channels;
       }
     }
   }
@@ -230,17 +251,19 @@ int64_t ck_tap_offsets(const ck_conv_plan *plan, ck_k_block block, ptrdiff_t *of
   const ck_window *w = &plan->tiling.window;
   const bool channels_last = plan->problem.layout == CK_LAYOUT_CHANNELS_LAST;
   const int64_t tap0 = channels_last ? block.outer0 : block.inner0, tap1 = channels_last ? block.outer1 : block.inner1;
-  int64_t steps[CK_AXES], at[CK_AXES];
+  const bool rows = channels_last && taps_side_by_side(plan, block) && tap0 % w->kernel[2] == 0 && tap1 % w->kernel[2] == 0;
+  int64_t steps[CK_AXES], at[CK_AXES], count = 0;
   ck_steps_of(plan, steps);
-  for (int64_t tap = tap0; tap < tap1; tap++) {
+  for (int64_t tap = tap0; tap < tap1; tap += rows ? w->kernel[2] : 1, count++) {
     ck_tap_at(w, tap, at);
-    int64_t offset = channels_last ? block.inner0 : 0;
-    for (int axis = 0; axis < CK_AXES; axis++) offset += at[axis] * w->dilation[axis] * steps[axis];
-    offsets[tap - tap0] = offset;
+    offsets[count] = channels_last ? block.inner0 : 0;
+    for (int axis = 0; axis < CK_AXES; axis++) offsets[count] += at[axis] * w->dilation[axis] * steps[axis];
   }
-  if (channels_last) return tap1 - tap0;
-  const int64_t taps = tap1 - tap0, channels = block.outer1 - block.outer0;
+  if (channels_last) return count;
+  const int64_t channels = block.outer1 - block.outer0;
   for (int64_t channel = channels - 1; channel >= 0; channel--)
-    for (int64_t tap = 0; tap < taps; tap++) offsets[channel * taps + tap] = offsets[tap] + (block.outer0 + channel) * plane(w);
-  return taps * channels;
+    for (int64_t tap = 0; tap < count; tap++)
+      offsets[channel * count + tap] = offsets[tap] + (block.outer0 + channel) * plane(w);
+  for (int64_t ahead = 0; ahead < CK_OFFSETS_AHEAD; ahead++) offsets[count * channels + ahead] = 0;
+  return count * channels;
 }

@@ -43,8 +43,8 @@ ptrdiff_t ck_lowered_stride(const ck_conv_tiling *tiling);
 void ck_lower(const ck_conv_plan *plan, const void *src, const void *src_end, int64_t group, ck_k_block block, ck_tile *tiles,
               int64_t tile_count, ck_move *moves, void *lowered);
 
-/* Where the taps and channels of a block lie relative to a tile's origin: one offset for each k (pixels in lanes, or channels first)
- * or for each tap (channels last). Returns their number. */
+/* Where the taps and channels of a block lie relative to a tile's origin: one offset for each k (channels first) or for each run of taps and
+ * channels that lie side by side (channels last). Returns their number. */
 int64_t ck_tap_offsets(const ck_conv_plan *plan, ck_k_block block, ptrdiff_t *offsets);
 
 /* ---- The panel (panel.c) ----------------------------------------------------------------------------------------------------- */

@@ -21,7 +21,7 @@
 
 #define K_BLOCK_MOST 1152
 #define GROUP_PIXELS_MOST 4096
-#define IN_PLACE_PIXELS 512
+#define IN_PLACE_PIXELS 256 /* channels last: outputs of so many pixels are written channel tile by channel tile */
 #define WORK_PER_THREAD 100000
 
 static ck_dtype sum_of(const ck_conv_plan *plan) { return ck_dtype_sum(plan->problem.src_dtype); }
@@ -234,11 +234,11 @@ static void size_groups(ck_conv_plan *plan) {
   const int64_t pixels = ck_volume(plan->problem.window.out), tile = ck_tile_pixels(plan);
   const int64_t staged = t->staged ? ck_out_channels(plan) : 0;
   const int64_t fit = pixels_in_cache(plan, t->block_outer * t->block_inner + staged);
-  int64_t group = t->pixels == CK_PIXELS_IN_PLACE ? ck_min(IN_PLACE_PIXELS, pixels_in_cache(plan, staged + 1))
-                                                  : ck_clamp(fit, tile, GROUP_PIXELS_MOST);
+  const bool channels_last = plan->problem.layout == CK_LAYOUT_CHANNELS_LAST, in_place = t->pixels == CK_PIXELS_IN_PLACE;
+  int64_t group = ck_clamp(fit, tile, in_place && channels_last ? IN_PLACE_PIXELS : GROUP_PIXELS_MOST);
   t->pixel_unit = tile;
   /* Whole output rows where several fit: tiles read in place then keep clear of row ends. */
-  if (t->pixels == CK_PIXELS_IN_PLACE && t->window.out[2] * 2 <= group) t->pixel_unit = t->window.out[2];
+  if (in_place && t->window.out[2] * 2 <= group) t->pixel_unit = t->window.out[2];
   group = ck_max(group / t->pixel_unit, 1) * t->pixel_unit;
   t->group_pixels = ck_min(group, ck_round_up(pixels, t->pixel_unit));
 }
