@@ -95,6 +95,32 @@ def test_an_isa_unit_is_two_includes() -> None:
         assert includes(path) == [f"simd/{isa}.h", "kernels/instantiate.h"], path
 
 
+def numbers(text: str, name: str) -> list[int]:
+    """Return the numbers that a macro is defined as."""
+    definition = re.search(rf"^#define {name}(?:\(X\))? (.*)$", text, re.MULTILINE)
+    assert definition, name
+    return [int(number) for number in re.findall(r"\b\d+\b", definition[1])]
+
+
+def test_every_tile_of_a_shape_is_instantiated() -> None:
+    """A shape's last tile may be any fewer vectors wide, with all the shape's rows: each is a function of its own."""
+    sets = {path.stem: path.read_text() for path in sorted((CSRC / "simd").glob("*.h"))}
+    kinds = [(isa, sets[isa], "") for isa in sorted(path.stem for path in (CSRC / "isa").glob("*.c"))]
+    kinds.append(("integers", sets["tile_sizes"], "INTEGER_"))
+    assert len(kinds) >= 5
+    for isa, text, kind in kinds:
+        shapes = numbers(text, f"CK_GEMM_{kind}SHAPES")
+        rows = numbers(text, f"CK_GEMM_{kind}ROWS")
+        tiles = re.findall(
+            r"CK_ROWS_TO_(\d+)\(X, (\d+)\)", text[text.index(f"#define CK_GEMM_{kind}TILES") :].partition("\n")[0]
+        )
+        assert [int(row) for row, _ in tiles] == rows, f"{isa}: CK_GEMM_{kind}ROWS"
+        assert [int(vectors) for _, vectors in tiles] == list(range(1, len(rows) + 1)), f"{isa}: CK_GEMM_{kind}TILES"
+        for vectors, most in zip(shapes[::2], shapes[1::2], strict=True):
+            for width in range(1, vectors + 1):
+                assert rows[width - 1] >= most, f"{isa}: shape {vectors}x{most} needs tiles of {width} vectors and {most} rows"
+
+
 def imports(path: Path) -> set[str]:
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
