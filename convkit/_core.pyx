@@ -3,6 +3,7 @@
 
 from cpython.buffer cimport PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.exc cimport PyErr_CheckSignals
+from cpython.pythread cimport PyThread_get_thread_ident
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free
 from posix.stdlib cimport posix_memalign
@@ -38,8 +39,17 @@ def statuses():
 
 # ---- Signals ------------------------------------------------------------------------------------
 
-# Between tasks, at most every 50 ms, a long call asks Python whether a signal handler raised.
+# Between tasks, at most every 50 ms, a long call asks Python whether a signal handler raised. Handlers run on the main thread
+# alone, so no other thread asks: one that outlives the interpreter (a daemon) would ask for its lock inside a parallel region,
+# and the interpreter ends such a thread, or has freed its state.
 cdef int64_t POLL_NANOSECONDS = 50_000_000
+cdef unsigned long main_thread = 0
+
+
+def set_main_thread(unsigned long ident):
+    """Tell which thread (``threading.get_ident``) runs signal handlers; a forked child has another."""
+    global main_thread
+    main_thread = ident
 
 
 cdef int64_t now() noexcept nogil:
@@ -60,6 +70,8 @@ cdef ck_bool interrupted(void *context) noexcept nogil:
 
 cdef ck_control controlled(int num_threads, int64_t *started) noexcept:
     """The control of a call that Ctrl-C can end; `started` lives as long as the call."""
+    if PyThread_get_thread_ident() != main_thread:
+        return ck_control(num_threads, NULL, NULL)
     started[0] = now()
     return ck_control(num_threads, interrupted, started)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import platform
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,7 +28,8 @@ def _from_environment(name: str) -> int | None:
 
 def _cgroup_limit() -> int | None:
     try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        with open("/sys/fs/cgroup/cpu.max") as file:
+            quota, period = file.read().split()
         return None if quota == "max" else max(1, -(-int(quota) // int(period)))
     except (OSError, ValueError):
         return None
@@ -62,6 +64,17 @@ def get_num_threads() -> int:
 
 
 _core.set_thread_source(get_num_threads)
+
+
+def _main_thread() -> int:
+    """Return which thread runs signal handlers; where `threading` is not loaded there is but this one."""
+    threading = sys.modules.get("threading")
+    return int(threading.main_thread().ident) if threading else _thread.get_ident()
+
+
+_core.set_main_thread(_main_thread())
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: _core.set_main_thread(_thread.get_ident()))
 
 
 def set_num_threads(n: int) -> None:
@@ -327,7 +340,7 @@ def get_include() -> str:
     >>> convkit.get_include().endswith("include")
     True
     """
-    return str(Path(__file__).parent / "include")
+    return os.path.join(os.path.dirname(__file__), "include")
 
 
 def get_library_dir() -> str:
@@ -344,7 +357,7 @@ def get_library_dir() -> str:
     >>> convkit.get_library_dir().endswith("lib")
     True
     """
-    return str(Path(__file__).parent / "lib")
+    return os.path.join(os.path.dirname(__file__), "lib")
 
 
 def show_config(mode: str = "print") -> Any:

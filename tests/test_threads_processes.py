@@ -433,6 +433,47 @@ def test_multiprocessing_pool_of_forks() -> None:
     assert run_python(code) == "done"
 
 
+@can_fork
+@on_posix
+def test_forked_child_can_be_interrupted() -> None:
+    """The thread that forks becomes the child's main thread, and a signal ends its long call."""
+    code = """
+        import os, signal, threading, time
+        import numpy as np
+        import convkit
+
+        x = np.ones((1, 64, 512, 512), np.float32)
+        w = np.ones((128, 64, 31, 31), np.float32)
+
+        class Alarm(Exception):
+            pass
+
+        def ring(number, frame):
+            raise Alarm
+
+        def child():
+            signal.signal(signal.SIGALRM, ring)
+            signal.setitimer(signal.ITIMER_REAL, 0.3)
+            start = time.perf_counter()
+            try:
+                convkit.conv2d(x, w)
+            except Alarm:
+                return time.perf_counter() - start < 5
+            return False
+
+        def work():
+            child_id = os.fork()
+            if child_id == 0:
+                os._exit(0 if child() else 1)
+            print(os.waitstatus_to_exitcode(os.waitpid(child_id, 0)[1]))
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    """
+    assert run_python(code) == "0"
+
+
 # ------------------------------------------------------------------------------------ the GIL
 
 
@@ -748,9 +789,10 @@ def test_import_and_calls_print_nothing() -> None:
     assert (child.returncode, child.stdout, child.stderr) == (0, b"", b"")
 
 
-def test_exit_while_a_thread_computes() -> None:
-    """A daemon thread inside a long call does not keep the interpreter from ending cleanly."""
-    code = """
+@pytest.mark.parametrize("count", [1, 4])
+def test_exit_while_threads_compute(count: int) -> None:
+    """Daemon threads inside long calls do not keep the interpreter from ending cleanly, however long it takes to end."""
+    code = f"""
         import threading, time
         import numpy as np
         import convkit
@@ -758,12 +800,52 @@ def test_exit_while_a_thread_computes() -> None:
         x = np.ones((1, 64, 256, 256), np.float32)
         w = np.ones((64, 64, 9, 9), np.float32)
 
+        class Slow:
+            def __del__(self, sleep=time.sleep):
+                sleep(0.4)
+
+        slow = Slow()
+
         def work():
             while True:
-                convkit.conv2d(x, w, num_threads=2)
+                convkit.conv2d(x, w, num_threads=2 * {count})
 
-        threading.Thread(target=work, daemon=True).start()
+        for _ in range({count}):
+            threading.Thread(target=work, daemon=True).start()
         time.sleep(0.3)
         print("leaving", flush=True)
     """
     assert run_python(code, timeout=30) == "leaving"
+
+
+@linux
+def test_a_call_on_another_thread_never_asks_for_the_gil() -> None:
+    """Only the main thread handles signals. At exit, a daemon that asked for the GIL would die within a parallel region."""
+    code = """
+        import ctypes, threading, time
+        import numpy as np
+        import convkit
+
+        x = np.ones((1, 64, 512, 512), np.float32)
+        w = np.ones((64, 64, 15, 15), np.float32)
+        begun = threading.Event()
+
+        def work():
+            begun.set()
+            convkit.conv2d(x, w, num_threads=1)
+
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        begun.wait()
+        time.sleep(0.2)  # by now the call computes
+        before = open(f"/proc/self/task/{thread.native_id}/stat")
+        after = open(f"/proc/self/task/{thread.native_id}/stat")
+
+        def seconds(file):
+            return sum(map(int, file.read().rpartition(")")[2].split()[11:13])) / 100
+
+        start = seconds(before)
+        ctypes.PyDLL(None).usleep(900_000)  # holds the GIL
+        print(seconds(after) - start)
+    """
+    assert float(run_python(code)) > 0.2, "the call stood still while another thread held the GIL"
