@@ -6,6 +6,7 @@ from cpython.exc cimport PyErr_CheckSignals
 from cpython.pythread cimport PyThread_get_thread_ident
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free
+from posix.mman cimport MAP_ANONYMOUS, MAP_FAILED, MAP_PRIVATE, PROT_READ, PROT_WRITE, mmap, munmap
 from posix.stdlib cimport posix_memalign
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
@@ -102,25 +103,46 @@ cdef int finish(int status, dict given) except -1:
 
 # ---- Workspace ----------------------------------------------------------------------------------
 
-cdef size_t KEPT_MOST = 64 << 20
-cdef list kept = []
+cdef extern from *:
+    """
+    /* From this size on a workspace is a mapping of its own: freed, it goes back to the system, wherever it lies. The
+     * sanitizers guard the ends of allocated blocks only. */
+    #if defined(__SANITIZE_ADDRESS__)
+    #define CK_MAPPED_FROM SIZE_MAX
+    #else
+    #define CK_MAPPED_FROM ((size_t)1 << 20)
+    #endif
+    """
+    const size_t CK_MAPPED_FROM
+
+cdef size_t KEPT_BYTES = 64 << 20
+cdef Py_ssize_t KEPT_BLOCKS = 8
+cdef list kept = []  # oldest first
 cdef size_t kept_bytes = 0
 
 
 cdef class Workspace:
-    """A 64-byte aligned block of memory."""
+    """A block of memory that begins on a cache line."""
 
     cdef void *pointer
     cdef readonly size_t size
 
     def __cinit__(self, size_t size):
+        cdef void *mapped
         self.size = (size + 4095) & ~<size_t>4095
-        if self.size < size or posix_memalign(&self.pointer, 64, self.size) != 0:
+        if self.size >= CK_MAPPED_FROM:
+            mapped = mmap(NULL, self.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+            self.pointer = NULL if mapped == MAP_FAILED else mapped
+        elif self.size < size or posix_memalign(&self.pointer, 64, self.size) != 0:
             self.pointer = NULL
+        if self.pointer == NULL:
             raise MemoryError(f"workspace must be allocated, got no {size} bytes")
 
     def __dealloc__(self):
-        free(self.pointer)
+        if self.size < CK_MAPPED_FROM:
+            free(self.pointer)
+        elif self.pointer != NULL:
+            munmap(self.pointer, self.size)
 
 
 cdef Workspace borrow(size_t size):
@@ -139,16 +161,15 @@ cdef Workspace borrow(size_t size):
 
 
 cdef give_back(Workspace space):
-    """Keep the workspace for later calls, within a bound."""
+    """Keep the workspace for later calls; the oldest make room for it."""
     global kept_bytes
-    if space is None:
+    if space is None or space.size > KEPT_BYTES:
         return
-    if len(kept) >= 8 and space.size <= KEPT_MOST:
+    while kept and (len(kept) >= KEPT_BLOCKS or kept_bytes + space.size > KEPT_BYTES):
         kept_bytes -= (<Workspace>kept[0]).size
         del kept[0]
-    if kept_bytes + space.size <= KEPT_MOST:
-        kept.append(space)
-        kept_bytes += space.size
+    kept.append(space)
+    kept_bytes += space.size
 
 
 def release_workspace():

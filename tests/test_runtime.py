@@ -19,7 +19,7 @@ from test_threads_processes import child_environment, run_python
 import convkit
 
 ISAS = {"scalar", "avx2", "avx512", "neon"}
-IMPORT_MILLISECONDS = 60.0
+IMPORT_MILLISECONDS = 15.0
 
 SHAPES: list[tuple[str, tuple[int, ...], tuple[int, ...], dict[str, Any]]] = [
     ("conv1d", (1, 4, 50), (8, 4, 3), {}),
@@ -291,10 +291,10 @@ def test_release_workspace() -> None:
     plan = convkit.conv2d_plan(x.shape, weight)
     expected = plan(x)
     for threads in (1, 2, 4):
-        assert convkit.release_workspace() is None
+        convkit.release_workspace()
         assert_same(convkit.conv2d(x, weight, num_threads=threads), expected, "after release")
-        convkit.release_workspace()
-        convkit.release_workspace()
+        assert convkit.release_workspace() > 0
+        assert convkit.release_workspace() == 0
         assert_same(plan(x, num_threads=threads), expected, "plan after release")
 
 
@@ -384,8 +384,8 @@ def test_command_help() -> None:
 # --------------------------------------------------------------------------------------- import
 
 
-def test_import_is_quick(capsys: pytest.CaptureFixture[str]) -> None:
-    """What convkit adds to the import of NumPy, best of five."""
+def test_import_is_quick(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """What convkit adds to the import of NumPy, best of six, of which the first compiles the modules."""
     code = """
         import time
         import numpy
@@ -393,7 +393,9 @@ def test_import_is_quick(capsys: pytest.CaptureFixture[str]) -> None:
         import convkit
         print(1000 * (time.perf_counter() - start))
     """
-    best = min(float(run_python(code)) for _ in range(5))
+    cached = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(tmp_path)}
+    best = min(float(run_python(code, **cached)) for _ in range(6))
+    assert list(tmp_path.rglob("runtime*.pyc"))
     with capsys.disabled():
         print(f" import convkit after numpy: {best:.1f} ms ", end="")
     assert best < IMPORT_MILLISECONDS
