@@ -150,8 +150,8 @@ def make_out(expected: np.ndarray, kind: str | None) -> np.ndarray | None:
     return wide[tuple(slice(1, None, 2) for _ in expected.shape)]
 
 
-@pytest.mark.parametrize(("ndim", "seeds"), [(1, 10), (2, 10), (3, 8)])
-def test_max_pool_covering(ndim: int, seeds: int) -> None:
+@pytest.mark.parametrize(("ndim", "seeds", "least"), [(1, 10, 600), (2, 10, 600), (3, 10, 480)])
+def test_max_pool_covering(ndim: int, seeds: int, least: int) -> None:
     equal = refused = 0
     for seed in range(seeds):
         extra = RUN_FACTORS | {"return_indices": (False, True)}
@@ -185,7 +185,7 @@ def test_max_pool_covering(ndim: int, seeds: int) -> None:
                 assert_same(got, want, repro)
                 assert target is None or got is target, f"{repro}: out is not what came back"
             equal += 1
-    assert equal >= 50 * seeds
+    assert equal >= least  # the number of instruction sets changes what chance leaves valid
     assert refused >= 10
 
 
@@ -221,7 +221,7 @@ def test_avg_pool_covering(ndim: int, seeds: int) -> None:
             assert_same(actual, expected, repro)
             assert out is None or actual is out, f"{repro}: out is not what came back"
             equal += 1
-    assert equal >= 50 * seeds
+    assert equal >= 60 * seeds
     assert refused >= 10
 
 
