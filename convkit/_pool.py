@@ -328,10 +328,11 @@ _DOCS = {
 
     Notes
     -----
-    Every window is summed anew, in the dtype of the result and an order that the shape alone
-    decides: a large element leaves nothing behind in its neighbours, and the bits depend neither on
-    the number of threads nor on how a batch is split. For K taps the error is at most
-    ``(K + 2) * eps * sum(|x|) / K``; sums of integers are exact up to ``2**53``.
+    Every window is summed anew, in an order that the shape alone decides: a large element leaves
+    nothing behind in its neighbours, and the bits depend neither on the number of threads nor on
+    how a batch is split. float32 is summed in chains of at most 128, which float64 adds up: the
+    error is at most ``(min(K, 128) + 2) * eps / 2 * sum(|x|) / K`` for K taps, that of float64 at most
+    ``(K + 2) * eps * sum(|x|) / K``. Sums of integers are exact up to ``2**53``.
 
     Examples
     --------

@@ -584,21 +584,45 @@ def test_no_running_sum() -> None:
         assert_same(actual[..., away], expected[..., away], f"k={k}")
 
 
-def test_average_bound() -> None:
-    """Gaussian float32 averages stay within (K + 2) eps sum|x| / K of the exact ones."""
-    checked = 0
+# Windows on both sides of 128 additions in a chain, on every path: separable, in place, one by one, merged to one long row.
+AVERAGES: list[tuple[str, tuple[int, ...], dict[str, Any]]] = [
+    *[("avg_pool2d", (40, 41), {"kernel_size": k, "stride": 1, "padding": 1}) for k in ((2, 2), (3, 3), (7, 7), (13, 31))],
+    ("avg_pool1d", (700,), {"kernel_size": 127, "stride": 2}),
+    ("avg_pool1d", (700,), {"kernel_size": 128, "stride": 1, "padding": 60}),
+    ("avg_pool1d", (700,), {"kernel_size": 300, "stride": 1}),
+    ("avg_pool1d", (9000,), {"kernel_size": 300, "stride": 2, "dilation": 21, "count_include_pad": False, "padding": 9}),
+    ("avg_pool2d", (90, 130), {"kernel_size": (80, 120), "stride": (1, 3)}),
+    ("avg_pool2d", (300, 9), {"kernel_size": (290, 3), "stride": 1, "padding": 1}),
+    ("avg_pool2d", (200, 210), {"kernel_size": (64, 70)}),
+    ("avg_pool3d", (12, 20, 40), {"kernel_size": (10, 14, 16), "stride": 1}),
+    ("adaptive_avg_pool2d", (301, 290), {"output_size": (3, 7)}),
+    ("global_avg_pool", (512, 512), {}),
+    ("global_avg_pool", (9, 9), {}),
+]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("case", AVERAGES, ids=lambda case: f"{case[0]} {case[1]} {case[2]}")
+def test_average_bound(case: tuple[str, tuple[int, ...], dict[str, Any]], layout: str) -> None:
+    """float32 averages are within (min(K, 128) + 2) eps/2 mean|x| of the exact ones, with the same bits everywhere."""
+    name, size, arguments = case
+    shape = (2, 3, *size) if layout == "channels_first" else (2, *size, 3)
     rng = np.random.default_rng(5)
-    for kernel, layout in itertools.product(((2, 2), (3, 3), (7, 7), (13, 31)), LAYOUTS):
-        shape = (2, 3, 40, 41) if layout == "channels_first" else (2, 40, 41, 3)
-        x = rng.standard_normal(shape).astype(np.float32)
-        arguments: dict[str, Any] = {"stride": 1, "padding": 1, "layout": layout}
-        actual = convkit.avg_pool2d(x, kernel, **arguments)
-        exact = reference.avg_pool2d(x.astype(np.float64), kernel, **arguments)
-        bound = reference.avg_pool2d(np.abs(x).astype(np.float64), kernel, **arguments)
-        bound *= (prod(kernel) + 2) * np.finfo(np.float32).eps
-        assert (np.abs(actual - exact) <= bound).all(), f"k={kernel} {layout} seed=5"
-        checked += 1
-    assert checked == 8
+    window = arguments.get("kernel_size", max(size) ** len(size))
+    terms = min(128, prod(window) if isinstance(window, tuple) else window)
+    signed = rng.standard_normal(shape).astype(np.float32)
+    shades = rng.integers(0, 256, shape).astype(np.float32) / 255
+    level = np.full(shape, 0.7, np.float32)  # rounded the same way over and over
+    for x in (signed, shades, level):
+        actual = getattr(convkit, name)(x, **arguments, layout=layout)
+        exact = getattr(reference, name)(x.astype(np.float64), **arguments, layout=layout)
+        bound = getattr(reference, name)(np.abs(x).astype(np.float64), **arguments, layout=layout)
+        bound *= (terms + 2) * np.finfo(np.float32).eps / 2
+        assert (np.abs(actual - exact) <= bound).all()
+        for isa, threads in itertools.product(convkit.isas(), (1, 2, 3)):
+            with convkit.use_isa(isa), convkit.threads(threads):
+                again = getattr(convkit, name)(x, **arguments, layout=layout)
+            assert again.tobytes() == actual.tobytes(), f"{isa} with {threads} threads"
 
 
 def test_lp_special_orders() -> None:

@@ -8,9 +8,12 @@
 
 #include "../base/common.h"
 
+#define CK_FOLD_CHAIN 128 /* the longest sum in float, where sums are kept short (fold_wide) */
+
 /* dst[i] = all src[t0 * strides[0] + t1 * strides[1] + t2 * strides[2] + i] combined, taps in row-major order, for i < count.
  *   fold_max    the maximum, NaN if one is NaN; dst has the dtype
  *   fold_sum    the sum, divided by `divisor` unless that is 1; dst has the sum type
+ *   fold_wide   the sum of floats, divided as above; dst is double. No chain of float is longer than CK_FOLD_CHAIN
  *   fold_power  the sum of |x|**power; dst is double */
 typedef struct {
   const void *src;

@@ -10,6 +10,16 @@
 
 #define CK_FOLD_VECTORS 4
 
+/* Runs block(a, first element, vectors, lanes) over a->count elements; the last block may be a part of a vector. */
+#define CK_FOLD_BLOCKS(block, a, width)                                                                                        \
+  do {                                                                                                                         \
+    int64_t i = 0;                                                                                                             \
+    for (; i + CK_FOLD_VECTORS * (width) <= (a)->count; i += CK_FOLD_VECTORS * (width)) block(a, i, CK_FOLD_VECTORS, width);   \
+    for (; i + 2 * (width) <= (a)->count; i += 2 * (width)) block(a, i, 2, width);                                             \
+    for (; i + (width) <= (a)->count; i += (width)) block(a, i, 1, width);                                                     \
+    if (i < (a)->count) block(a, i, 1, (int)((a)->count - i));                                                                 \
+  } while (0)
+
 /* ---- Maximum */
 
 CK_INLINE void CK_OP(fold_max_block)(const ck_fold *a, ptrdiff_t at, const int vectors, const int lanes) {
@@ -34,13 +44,7 @@ CK_INLINE void CK_OP(fold_max_block)(const ck_fold *a, ptrdiff_t at, const int v
   for (int v = 0; v < vectors; v++) CK_OP(store_first)(dst + v * CK_LANES, best[v], lanes);
 }
 
-static void CK_OP(fold_max)(const ck_fold *a) {
-  int64_t i = 0;
-  for (; i + CK_FOLD_VECTORS * CK_LANES <= a->count; i += CK_FOLD_VECTORS * CK_LANES)
-    CK_OP(fold_max_block)(a, i, CK_FOLD_VECTORS, CK_LANES);
-  for (; i + CK_LANES <= a->count; i += CK_LANES) CK_OP(fold_max_block)(a, i, 1, CK_LANES);
-  if (i < a->count) CK_OP(fold_max_block)(a, i, 1, (int)(a->count - i));
-}
+static void CK_OP(fold_max)(const ck_fold *a) { CK_FOLD_BLOCKS(CK_OP(fold_max_block), a, CK_LANES); }
 
 /* ---- Sum: of reals in their own type, of integers in double */
 
@@ -86,13 +90,50 @@ CK_INLINE void CK_OP(fold_sum_block)(const ck_fold *a, ptrdiff_t at, const int v
   for (int v = 0; v < vectors; v++) CK_WIDE_OP(store_first)(dst + v * CK_WIDE_COUNT, sums[v], lanes);
 }
 
-static void CK_OP(fold_sum)(const ck_fold *a) {
-  int64_t i = 0;
-  for (; i + CK_FOLD_VECTORS * CK_WIDE_COUNT <= a->count; i += CK_FOLD_VECTORS * CK_WIDE_COUNT)
-    CK_OP(fold_sum_block)(a, i, CK_FOLD_VECTORS, CK_WIDE_COUNT);
-  for (; i + CK_WIDE_COUNT <= a->count; i += CK_WIDE_COUNT) CK_OP(fold_sum_block)(a, i, 1, CK_WIDE_COUNT);
-  if (i < a->count) CK_OP(fold_sum_block)(a, i, 1, (int)(a->count - i));
+static void CK_OP(fold_sum)(const ck_fold *a) { CK_FOLD_BLOCKS(CK_OP(fold_sum_block), a, CK_WIDE_COUNT); }
+
+/* ---- Sum of float in double: chains of at most CK_FOLD_CHAIN elements in float, which dst adds up */
+
+#if CK_KIND == CK_KIND_REAL && CK_BITS == 32
+CK_INLINE void CK_OP(fold_wide_flush)(double *dst, CK_V sums[CK_FOLD_VECTORS], const int vectors, const int lanes) {
+  CK_T chains[CK_FOLD_VECTORS * CK_LANES];
+#pragma GCC unroll 4
+  for (int v = 0; v < vectors; v++) CK_OP(store)(chains + v * CK_LANES, sums[v]);
+  for (int i = 0; i < (vectors - 1) * CK_LANES + lanes; i++) dst[i] += (double)chains[i];
+#pragma GCC unroll 4
+  for (int v = 0; v < vectors; v++) sums[v] = (CK_V){0};
 }
+
+CK_INLINE void CK_OP(fold_wide_block)(const ck_fold *a, ptrdiff_t at, const int vectors, const int lanes) {
+  const CK_T *const src = (const CK_T *)a->src + at;
+  double *const dst = (double *)a->dst + at;
+  const int count = (vectors - 1) * CK_LANES + lanes;
+  CK_V sums[CK_FOLD_VECTORS] = {{0}};
+  int64_t room = CK_FOLD_CHAIN;
+  for (int i = 0; i < count && !a->resume; i++) dst[i] = 0;
+  for (int64_t t0 = 0; t0 < a->taps[0]; t0++) {
+    for (int64_t t1 = 0; t1 < a->taps[1]; t1++) {
+      const CK_T *row = src + t0 * a->strides[0] + t1 * a->strides[1];
+      for (int64_t left = a->taps[2]; left > 0;) {
+        const int64_t chain = ck_min(left, room);
+        for (int64_t t2 = 0; t2 < chain; t2++, row += a->strides[2]) {
+#pragma GCC unroll 4
+          for (int v = 0; v < vectors; v++) sums[v] += CK_OP(load_first)(row + v * CK_LANES, lanes);
+        }
+        left -= chain;
+        room -= chain;
+        if (room > 0) continue;
+        CK_OP(fold_wide_flush)(dst, sums, vectors, lanes);
+        room = CK_FOLD_CHAIN;
+      }
+    }
+  }
+  CK_OP(fold_wide_flush)(dst, sums, vectors, lanes);
+  for (int i = 0; i < count; i++) dst[i] /= a->divisor;
+}
+
+static void CK_OP(fold_wide)(const ck_fold *a) { CK_FOLD_BLOCKS(CK_OP(fold_wide_block), a, CK_LANES); }
+#endif
 
 /* ---- Sum of powers, in double */
 
@@ -134,6 +175,7 @@ static void CK_OP(fold_power)(const ck_fold *a) {
 }
 
 #undef CK_FOLD_VECTORS
+#undef CK_FOLD_BLOCKS
 #undef CK_WIDE_OP
 #undef CK_TWIDE
 #undef CK_WIDE_V

@@ -18,10 +18,16 @@
 #else
 #define CK_FOR_REALS(name) NULL
 #endif
+#if CK_KIND == CK_KIND_REAL && CK_BITS == 32
+#define CK_FOR_SINGLE(name) CK_OP(name)
+#else
+#define CK_FOR_SINGLE(name) NULL
+#endif
 #define CK_ROW(name, kinds, result, arguments) .name = kinds(name),
 #include "kernels.def"
 #undef CK_ROW
 #undef CK_FOR_SUMS
 #undef CK_FOR_REALS
+#undef CK_FOR_SINGLE
 },
 #undef CK_DTYPE_ROW

@@ -27,15 +27,10 @@ static void fold_pixels(const ck_pool_line *line, const ck_pool_alike *run, int6
   if (call->root) finish(line, fold.dst, dst, line->channels);
 }
 
-static int64_t band_width(const ck_pool_problem *problem, int64_t taps) {
-  if (!problem->adaptive && problem->window.dilation[2] > 1) return 1;
-  return ck_min(taps, taps < 4 * CK_POOL_BAND ? CK_POOL_BAND / 2 : CK_POOL_BAND);
-}
-
 static void fold_band(const ck_pool_line *line, const ck_pool_alike *run, int64_t x, char *dst) {
   const ck_pool_call *call = line->call;
   const ck_pool_problem *problem = &call->problem;
-  const int64_t width = band_width(problem, run->taps), bands = run->taps / width, rest = run->taps % width;
+  const int64_t width = ck_pool_band(problem, run->taps), bands = run->taps / width, rest = run->taps % width;
   const int64_t src_at = ck_pool_src_at(line, x);
   char *band = line->workspace + call->tiling.buffer_at;
   ck_fold fold = {.src = call->src + src_at * call->src_size,

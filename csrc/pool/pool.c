@@ -9,8 +9,9 @@
  * Every output belongs to one unit and is computed in an order that the problem alone decides, so no thread count changes a
  * bit.
  *
- * Averages of float32 are summed in float32, those of integers and all powers (lp) in double, which keeps sums of integers
- * exact up to 2**53. Maxima are compared in the dtype itself. */
+ * Averages of float32 are summed in float32 as long as no element passes through more than CK_FOLD_CHAIN additions; in larger
+ * windows chains of that length are added up in double. Averages of integers and all powers (lp) are summed in double, which
+ * keeps sums of integers exact up to 2**53. Maxima are compared in the dtype itself. */
 #include "pool.h"
 
 #include <math.h>
@@ -57,9 +58,9 @@ ck_status ck_pool_problem_check(ck_pool_problem *problem) {
 
 /* ---- Plan ---------------------------------------------------------------------------------------------------------------- */
 
-static ck_dtype sum_dtype(const ck_pool_problem *problem) {
+static ck_dtype sum_dtype(const ck_pool_problem *problem, bool wide) {
   if (problem->kind == CK_POOL_MAX) return problem->src_dtype;
-  return problem->kind == CK_POOL_AVERAGE && problem->src_dtype == CK_DTYPE_f32 ? CK_DTYPE_f32 : CK_DTYPE_f64;
+  return problem->kind == CK_POOL_AVERAGE && problem->src_dtype == CK_DTYPE_f32 && !wide ? CK_DTYPE_f32 : CK_DTYPE_f64;
 }
 
 static ck_dtype dst_dtype(const ck_pool_problem *problem) {
@@ -105,7 +106,11 @@ static bool prefers_direct(const ck_pool_problem *p, int64_t inner) {
   return taps >= long_window && 2 * stride >= taps && (p->adaptive || p->window.dilation[2] == 1);
 }
 
-static void set_path(const ck_pool_problem *p, ck_pool_tiling *t, int64_t size) {
+static void set_path(const ck_pool_problem *p, ck_pool_tiling *t, bool wide) {
+  const int64_t size = ck_dtype_size(sum_dtype(p, wide));
+  t->wide = wide;
+  t->in_place = sum_dtype(p, wide) == p->src_dtype && p->kind != CK_POOL_LP && ck_pool_most_taps(p, 0) == 1 &&
+                ck_pool_most_taps(p, 1) == 1;
   const double taps = (double)ck_pool_most_taps(p, 2), stride = stride_of(p, 2);
   const double rows = (double)ck_pool_most_taps(p, 0) * (double)ck_pool_most_taps(p, 1);
   const bool fits = t->in_place || (double)ck_pool_reach(p, 2, 1) * (double)t->inner * (double)size <= buffer_bytes;
@@ -122,6 +127,14 @@ static void set_path(const ck_pool_problem *p, ck_pool_tiling *t, int64_t size) 
   }
   if (p->kind == CK_POOL_LP) steps *= p->power == 1 || p->power == 2 ? 2 : 100;
   t->unit_steps = steps + 1;
+}
+
+/* The most additions that an element passes through on its way to a sum. */
+static double longest_chain(const ck_pool_problem *p, const ck_pool_tiling *t) {
+  const int64_t taps = ck_pool_most_taps(p, 2), band = t->inner > 1 ? 1 : ck_pool_band(p, taps);
+  const double rows = (double)ck_pool_most_taps(p, 0) * (double)ck_pool_most_taps(p, 1);
+  if (t->path == CK_POOL_PATH_SEPARABLE) return rows + (double)taps;
+  return rows * (double)ck_ceil_div(taps, band) + (double)band;
 }
 
 static void set_blocks(const ck_pool_problem *p, ck_pool_tiling *t, int64_t size) {
@@ -143,10 +156,10 @@ static void set_blocks(const ck_pool_problem *p, ck_pool_tiling *t, int64_t size
 static void set_tiling(const ck_pool_problem *p, ck_pool_tiling *t, ck_ledger *ledger) {
   const bool by_channels = p->layout == CK_LAYOUT_CHANNELS_LAST;
   *t = (ck_pool_tiling){.planes = by_channels ? p->n : p->n * p->c, .inner = by_channels ? p->c : 1};
-  const int64_t size = ck_dtype_size(sum_dtype(p));
-  t->in_place =
-      sum_dtype(p) == p->src_dtype && p->kind != CK_POOL_LP && ck_pool_most_taps(p, 0) == 1 && ck_pool_most_taps(p, 1) == 1;
-  set_path(p, t, size);
+  set_path(p, t, false);
+  const bool single = p->kind == CK_POOL_AVERAGE && p->src_dtype == CK_DTYPE_f32;
+  if (single && longest_chain(p, t) > CK_FOLD_CHAIN) set_path(p, t, true);
+  const int64_t size = ck_dtype_size(sum_dtype(p, t->wide));
   set_blocks(p, t, size);
   t->runs_at = (int64_t)ck_ledger_book(ledger, t->block, sizeof(ck_pool_alike));
   if (t->path == CK_POOL_PATH_INDICES) return;
@@ -188,18 +201,19 @@ size_t ck_pool_workspace_bytes(const ck_pool_plan *plan, int num_threads) {
 
 static void choose_kernels(ck_pool_call *call, int isa) {
   const ck_pool_problem *p = &call->problem;
-  const ck_dtype sum = sum_dtype(p), dst = dst_dtype(p);
-  const ck_kernels *of = ck_isa_table(isa)->of;
-  call->argmax = of[p->src_dtype].argmax;
+  const bool wide = call->tiling.wide;
+  const ck_dtype sum = sum_dtype(p, wide), dst = dst_dtype(p);
+  const ck_kernels *of = ck_isa_table(isa)->of, *src = &of[p->src_dtype];
+  call->argmax = src->argmax;
   if (p->kind == CK_POOL_MAX) {
     call->fold = call->fold_sums = of[sum].fold_max;
     call->slide = of[sum].slide_max;
     call->fill_lowest = of[sum].fill_lowest;
   } else {
-    call->fold = p->kind == CK_POOL_LP ? of[p->src_dtype].fold_power : of[p->src_dtype].fold_sum;
+    call->fold = p->kind == CK_POOL_LP ? src->fold_power : wide ? src->fold_wide : src->fold_sum;
     call->fold_sums = of[sum].fold_sum;
     call->slide = of[sum].slide_sum;
-    call->root = p->kind == CK_POOL_LP ? of[dst].root : NULL;
+    call->root = p->kind == CK_POOL_LP || wide ? of[dst].root : NULL;
   }
   call->src_size = ck_dtype_size(p->src_dtype);
   call->sum_size = ck_dtype_size(sum);
@@ -266,6 +280,7 @@ ck_status ck_pool_run(const ck_pool_plan *plan, const void *src, void *dst, int6
                        .workspace = workspace,
                        .thread_bytes = plan->thread_bytes};
   memcpy(&call.tiling, plan->detail, sizeof call.tiling);
+  if (call.problem.kind == CK_POOL_AVERAGE) call.problem.power = 1; /* the root of a wide average is the average */
   for (int axis = 0; axis < CK_AXES; axis++) call.whole[axis] = ck_pool_whole_of(&call.problem, axis);
   call.split = split_units(plan, &call.tiling, control->num_threads);
   choose_kernels(&call, plan->isa);

@@ -49,6 +49,7 @@ typedef struct {
   int64_t planes, inner;
   int64_t block, blocks, chunk, chunks;
   int64_t path;                       /* ck_pool_path */
+  int64_t wide;                       /* an average of float whose sums are kept in double */
   int64_t in_place;                   /* separable: every window has one row, of the sum type: the input is the buffer */
   int64_t runs_at, buffer_at, row_at; /* in a thread's workspace */
   double unit_steps;
@@ -69,7 +70,7 @@ typedef struct {
   void (*fold_sums)(const ck_fold *);
   void (*slide)(const ck_slide *);
   void (*argmax)(const ck_argmax *);
-  void (*root)(const ck_root *);        /* lp: from the sum type (double) to that of dst; else NULL */
+  void (*root)(const ck_root *);        /* lp, wide averages: from the sum type (double) to that of dst; else NULL */
   void (*fill_lowest)(void *, int64_t); /* max: what never wins; else NULL */
   int64_t src_size, sum_size, dst_size;
   const char *src;
@@ -112,6 +113,12 @@ CK_INLINE int64_t ck_pool_dst_at(const ck_pool_line *line, int64_t ow) {
   const ck_pool_call *call = line->call;
   const int64_t *out = call->problem.window.out;
   return (((line->plane * out[0] + line->od) * out[1] + line->oh) * out[2] + ow) * call->tiling.inner + line->channel;
+}
+
+/* direct, channels first: elements of the row that a window with so many taps on its width is folded to. */
+CK_INLINE int64_t ck_pool_band(const ck_pool_problem *problem, int64_t taps) {
+  if (!problem->adaptive && problem->window.dilation[2] > 1) return 1;
+  return ck_min(taps, taps < 4 * CK_POOL_BAND ? CK_POOL_BAND / 2 : CK_POOL_BAND);
 }
 
 /* Elements of src from offset `at` to its end. */
