@@ -175,17 +175,19 @@ def _round(y: Array, dtype: DTypeLike) -> Array:
 # Layout and windows
 
 
-def _split_shape(shape: Shape, axes: int, layout: str) -> tuple[Shape, int, Shape]:
+def _split_shape(shape: Shape, axes: int, layout: str, name: str = "x") -> tuple[Shape, int, Shape]:
     """Batch axes (one or none), channels and spatial axes of a shape."""
     if layout not in _LAYOUTS:
         raise ValueError(f"layout must be one of {_LAYOUTS}, got {layout!r}")
     if len(shape) not in (axes + 1, axes + 2):
-        raise ValueError(f"x must have {axes + 1} or {axes + 2} axes, got shape {shape}")
+        raise ValueError(f"{name} must have {axes + 1} or {axes + 2} axes, got shape {shape}")
     batch, rest = shape[: len(shape) - axes - 1], shape[len(shape) - axes - 1 :]
     first = layout == "channels_first"
     channels, spatial = (rest[0], rest[1:]) if first else (rest[-1], rest[:-1])
     if channels < 1:
-        raise ValueError(f"x must have at least one channel, got shape {shape}")
+        raise ValueError(f"{name} must have at least one channel, got shape {shape}")
+    if min(spatial) < 1:
+        raise ValueError(f"{name} must not have an empty spatial axis, got shape {shape}")
     return batch, channels, spatial
 
 
@@ -859,8 +861,6 @@ def _adaptive_lengths(lengths: Shape, output_size: Any) -> Shape:
     given = list(output_size) if _is_sequence(output_size) else [output_size] * axes
     if len(given) != axes:
         raise ValueError(f"output_size must have {axes} entries, got {output_size!r}")
-    if min(lengths) < 1:
-        raise ValueError(f"x must not have an empty spatial axis, got {lengths}")
     return tuple(length if size is None else _int(size, "output_size", 1) for size, length in zip(given, lengths, strict=True))
 
 
@@ -1114,7 +1114,7 @@ def _unpooled_lengths(shape: Shape, kernel: Shape, stride: Shape, padding: Any, 
         return _positive(out, lengths, kernel)
     if _is_sequence(output_size) and len(output_size) == len(shape):
         full = _shape(output_size, "output_size")
-        of_batch, of_channels, output_size = _split_shape(full, axes, layout)
+        of_batch, of_channels, output_size = _split_shape(full, axes, layout, "output_size")
         if (of_batch, of_channels) != (batch, channels):
             raise ValueError(f"output_size must keep batch and channels, got {full} for x {shape}")
     return _ints(output_size, axes, "output_size")
@@ -1336,6 +1336,7 @@ def col2im(
         raise ValueError(f"output_size must have 1, 2 or 3 entries, got {output_size!r}")
     kernel, steps = _ints(kernel_size, axes, "kernel_size"), _ints(stride, axes, "stride")
     gaps = _ints(dilation, axes, "dilation")
+    lengths = _ints(lengths, axes, "output_size")
     pads = _padding(padding, lengths, kernel, steps, gaps, _CONV_NAMES)
     out = _conv_lengths(lengths, kernel, steps, gaps, pads)
     taps, positions = math.prod(kernel), math.prod(out)

@@ -17,6 +17,7 @@ import pytest
 import scipy.ndimage
 import scipy.signal
 
+import convkit
 from convkit import reference
 
 MODES = ("zeros", "edge", "reflect", "symmetric", "wrap")
@@ -1037,6 +1038,39 @@ def test_empty_batch():
     for i, (got, shape) in enumerate(cases):
         assert got.shape == shape, f"test_empty_batch, case {i}: {got.shape}"
     assert reference.conv_output_shape((0, 2, 5), (3, 2, 2)) == (0, 3, 4)
+
+
+@pytest.mark.parametrize("spatial", [(0, 5), (5, 0), (0, 0)])
+def test_empty_spatial_axis_is_refused(spatial):
+    """Also where padding would make an output of it: by the oracle and by the library."""
+    x, weight, inner = np.zeros((1, 2, *spatial)), np.ones((3, 2, 2, 2)), {"layout": "channels_last"}
+    columns = np.zeros((1, 8, math.prod(n + 3 for n in spatial)))
+    calls = {
+        "conv2d": lambda m: m.conv2d(x, weight, padding=2),
+        "conv2d, channels last": lambda m: m.conv2d(x.transpose(0, 2, 3, 1), weight, padding=2, **inner),
+        "conv2d, unbatched": lambda m: m.conv2d(x[0], weight, padding="full"),
+        "conv1d": lambda m: m.conv1d(np.zeros((1, 2, 0)), weight[..., 0], padding=2),
+        "max_pool2d": lambda m: m.max_pool2d(x, 2, 1, 2),
+        "avg_pool2d": lambda m: m.avg_pool2d(x, 2, 1, 2),
+        "avg_pool2d, divisor": lambda m: m.avg_pool2d(x, 2, 1, 2, divisor_override=3),
+        "lp_pool2d": lambda m: m.lp_pool2d(x, 2, 2, 1, padding=2),
+        "adaptive_max_pool2d": lambda m: m.adaptive_max_pool2d(x, 1),
+        "adaptive_avg_pool2d": lambda m: m.adaptive_avg_pool2d(x, None),
+        "global_max_pool": lambda m: m.global_max_pool(x),
+        "global_avg_pool": lambda m: m.global_avg_pool(x),
+        "max_unpool2d": lambda m: m.max_unpool2d(x, np.zeros(x.shape, int), 2, output_size=(4, 4)),
+        "max_unpool2d, out": lambda m: m.max_unpool2d(x[..., :0, :0], np.zeros((1, 2, 0, 0), int), 2, output_size=spatial),
+        "im2col": lambda m: m.im2col(x, 2, padding=2),
+        "col2im": lambda m: m.col2im(columns, spatial, 2, padding=2),
+        "conv_output_shape": lambda m: m.conv_output_shape(x.shape, weight.shape, padding=2),
+        "conv_output_shape, transposed": lambda m: m.conv_output_shape(x.shape, (2, 3, 2, 2), transposed=True),
+        "pool_output_shape": lambda m: m.pool_output_shape(x.shape, 2, 1, 2),
+    }
+    for name, call in calls.items():
+        for module in (reference, convkit):
+            with pytest.raises(ValueError, match=r"spatial axis|output_size must be at least 1"):
+                call(module)
+                pytest.fail(f"{module.__name__}.{name} took an axis of length 0")
 
 
 # Errors
