@@ -98,7 +98,8 @@ def describe(
     if conv.status or weight_shape[1] * number_of_groups != channels:
         if conv.status:
             given = {"groups": groups, "x": x_shape, "weight": weight_shape, "stride": stride, "dilation": dilation}
-            _core.check(conv.status, given | {"padding": padding, "output size": conv.out, "algorithm": algorithm})
+            given |= {"padding": padding, "output size": conv.out, "algorithm": algorithm}
+            _core.check(conv.status, given, conv.reason)
         arg.fail(
             "weight", f"must have x's channels ({channels}) divided by groups ({number_of_groups}) on axis 1", weight_shape
         )

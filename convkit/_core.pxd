@@ -14,7 +14,7 @@ cdef extern from "convkit.h" nogil:
     ctypedef int ck_activation
     ctypedef int ck_pool_kind
 
-    ck_status CK_STATUS_OK, CK_STATUS_INTERRUPTED, CK_STATUS_TOO_LARGE, CK_STATUS_COUNT
+    ck_status CK_STATUS_OK, CK_STATUS_INTERRUPTED, CK_STATUS_ALGORITHM, CK_STATUS_COUNT
     int CK_ALGORITHM_COUNT
     const char *ck_status_argument(int status)
     const char *ck_status_rule(int status)

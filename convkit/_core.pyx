@@ -18,8 +18,8 @@ VERSION = CK_VERSION.decode()
 # ---- Errors -------------------------------------------------------------------------------------
 
 
-def check(int status, dict given):
-    """Raise the error of a status: ``{argument} {rule}, got {value}``."""
+def check(int status, dict given, str reason=""):
+    """Raise the error of a status: ``{argument} {rule} ({reason}), got {value}``."""
     if status == CK_STATUS_OK:
         return
     if status == CK_STATUS_INTERRUPTED:
@@ -27,7 +27,9 @@ def check(int status, dict given):
         raise KeyboardInterrupt
     argument = ck_status_argument(status).decode()
     rule = ck_status_rule(status).decode()
-    raise ValueError(f"{argument} {rule}, got {given.get(argument)!r}")
+    error = NotImplementedError if status == CK_STATUS_ALGORITHM else ValueError
+    because = f" ({reason})" if reason else ""
+    raise error(f"{argument} {rule}{because}, got {given[argument]!r}")
 
 
 def statuses():
@@ -308,6 +310,7 @@ cdef class Conv:
     cdef Workspace packed
     cdef readonly int status
     cdef readonly tuple out
+    cdef int asked
 
     def __init__(self, int axes, int64_t n, int64_t groups, int64_t ic, int64_t oc, tuple window, int dtype, int layout,
                  int activation, int algorithm, bint prepared):
@@ -321,6 +324,7 @@ cdef class Conv:
         problem.layout = layout
         problem.activation = activation
         problem.prepared = prepared
+        self.asked = algorithm
         self.status = ck_conv_plan_init(&self.plan, &problem, algorithm)
         self.out = axes_of(self.plan.problem.window.out, axes)
 
@@ -343,6 +347,11 @@ cdef class Conv:
     @property
     def thread_bytes(self):
         return self.plan.thread_bytes
+
+    @property
+    def reason(self):
+        """Why the algorithm that was asked for does not serve the problem, where that is why it was refused."""
+        return self.declines(self.asked) if self.status == CK_STATUS_ALGORITHM and self.asked >= 0 else ""
 
     def declines(self, int algorithm):
         """Why an algorithm does not serve the problem; None if it does."""
@@ -379,7 +388,7 @@ cdef class Conv:
             status = ck_conv_run(&self.plan, &buffers, &control)
         give_back(space)
         if status:
-            finish(status, {})
+            finish(status, {"num_threads": num_threads})
 
 
 # ---- Pooling ------------------------------------------------------------------------------------
@@ -432,7 +441,7 @@ cdef class Pool:
             status = ck_pool_run(&self.plan, src, dst, winners, workspace, &control)
         give_back(space)
         if status:
-            finish(status, {})
+            finish(status, {"num_threads": num_threads})
 
 
 def unpool(x, indices, y, int64_t n, int64_t c, int64_t in_plane, int64_t out_plane, int dtype, int layout, int num_threads):

@@ -5,6 +5,8 @@
  * thread takes it or on what ran before. Runs on the calling thread when built without OpenMP, inside another parallel region,
  * and in a child that was forked after threads had started (their pool did not survive the fork).
  *
+ * A number of threads that is not from 1 to CK_MAX_THREADS is refused with CK_STATUS_NUM_THREADS before anything is done.
+ *
  * control->interrupted, if given, is asked by the calling thread between tasks; when it answers true the remaining tasks are
  * skipped and CK_STATUS_INTERRUPTED comes back. */
 #ifndef CK_BASE_PARALLEL_H
@@ -30,6 +32,10 @@ typedef struct {
 } ck_control;
 
 typedef void (*ck_task)(const void *context, int64_t task, int slot);
+
+CK_INLINE bool ck_parallel_accepts(const ck_control *control) {
+  return control->num_threads >= 1 && control->num_threads <= CK_MAX_THREADS;
+}
 
 /* Whether threads may be started now; remembers that they were (parallel.c). */
 bool ck_parallel_allowed(void);
@@ -58,6 +64,7 @@ static inline __attribute__((unused)) ck_status ck_parallel_for(const ck_control
                                                                 const void *context) {
   _Atomic int64_t next = 0;
   atomic_bool stop = false;
+  if (!ck_parallel_accepts(control)) return CK_STATUS_NUM_THREADS;
 #ifdef _OPENMP
   const int width = ck_parallel_width(control->num_threads, tasks);
   if (width > 1 && !omp_in_parallel() && ck_parallel_allowed()) {

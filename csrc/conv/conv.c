@@ -11,7 +11,10 @@ const char *ck_conv_algorithm_name(int algorithm) {
   return algorithm >= 0 && algorithm < CK_ALGORITHM_COUNT ? algorithms[algorithm]->name : NULL;
 }
 
-const char *ck_conv_declines(const ck_conv_problem *problem, int algorithm) { return algorithms[algorithm]->declines(problem); }
+const char *ck_conv_declines(const ck_conv_problem *problem, int algorithm) {
+  if (algorithm < 0 || algorithm >= CK_ALGORITHM_COUNT) return "there is no such algorithm";
+  return algorithms[algorithm]->declines(problem);
+}
 
 static ck_status check_channels(const ck_conv_problem *p) {
   if (p->n < 0) return CK_STATUS_BATCH;
@@ -30,6 +33,7 @@ ck_status ck_conv_problem_check(ck_conv_problem *problem) {
     if (problem->window.in[axis] >= 1 && problem->window.kernel[axis] < 1) return CK_STATUS_WEIGHT_SIZE;
   status = ck_window_check(&problem->window, false);
   if (status) return status;
+  if ((unsigned)problem->src_dtype >= CK_DTYPE_COUNT) return CK_STATUS_DTYPE;
   /* The largest buffers, at 16 bytes an element: no later size computation can overflow. */
   const ck_window *w = &problem->window;
   status = ck_size_check(problem->n, problem->ic, w->in, 16);
@@ -71,11 +75,13 @@ void ck_conv_pack(const ck_conv_plan *plan, const void *weights, void *packed) {
 }
 
 size_t ck_conv_workspace_bytes(const ck_conv_plan *plan, int64_t n, int num_threads) {
-  const int64_t tasks = algorithms[plan->algorithm]->tasks(plan, n, num_threads);
-  return plan->shared_bytes + plan->thread_bytes * (size_t)ck_parallel_width(num_threads, tasks);
+  const int threads = (int)ck_clamp(num_threads, 1, CK_MAX_THREADS);
+  const int64_t tasks = algorithms[plan->algorithm]->tasks(plan, n, threads);
+  return plan->shared_bytes + plan->thread_bytes * (size_t)ck_parallel_width(threads, tasks);
 }
 
 ck_status ck_conv_run(const ck_conv_plan *plan, const ck_conv_buffers *buffers, const ck_control *control) {
+  if (!ck_parallel_accepts(control)) return CK_STATUS_NUM_THREADS;
   if (buffers->n == 0) return CK_STATUS_OK;
   return algorithms[plan->algorithm]->run(plan, buffers, control);
 }
