@@ -310,26 +310,34 @@ def make_inputs(
     dtype: DTypeLike = np.float32,
     layout: str = "channels_first",
     rng: np.random.Generator | None = None,
+    values: str = "integers",
 ) -> tuple[NDArray[Any], ...]:
-    """Return the arrays that the layer's operation takes, filled with small integers.
+    """Return the arrays that the layer's operation takes, filled with random data.
 
-    Sums of such data are exact in float32, so results can be compared with ``==``.
+    ``values="integers"``: small integers. Their sums are exact in float32, so results can be compared with ``==``.
+    ``values="normal"``: normally distributed float32 values, the same in every dtype; unlike small integers they
+    show whether a library rounds its operands to fewer bits.
 
     Returns
     -------
     tuple of ndarray
         ``(x, weight)``; ``(grad_output, weight)`` for ``dgrad``; ``(x, grad_output)`` for
-        ``wgrad``; ``(x,)`` for pooling. ``layout`` applies to all but the weight.
+        ``wgrad``; ``(x,)`` for pooling. ``layout`` applies to all but the weight, and orders
+        the same data.
 
     """
     if layout not in ("channels_first", "channels_last"):
         raise ValueError(f"layout must be channels_first or channels_last, got {layout!r}")
+    if values not in ("integers", "normal"):
+        raise ValueError(f"values must be integers or normal, got {values!r}")
     rng = np.random.default_rng(0) if rng is None else rng
 
     def fill(shape: tuple[int, ...], channels_last: bool) -> NDArray[Any]:
-        if channels_last:
-            shape = (shape[0], *shape[2:], shape[1])
-        return rng.integers(-4, 5, size=shape, dtype=np.int8).astype(dtype)
+        if values == "normal":
+            array = rng.standard_normal(shape, np.float32).astype(dtype)
+        else:
+            array = rng.integers(-4, 5, size=shape, dtype=np.int8).astype(dtype)
+        return np.ascontiguousarray(np.moveaxis(array, 1, -1)) if channels_last else array
 
     last = layout == "channels_last"
     if layer.op in POOL_OPS:
