@@ -12,7 +12,7 @@ from typing import Any
 
 from convkit._bench_layers import POOL_OPS, Layer, Variant
 
-__all__ = ["Report", "Result", "has_module", "plot", "progress", "show"]
+__all__ = ["Report", "Result", "has_module", "plot", "progress", "show", "show_table"]
 
 
 @dataclass(frozen=True)
@@ -169,8 +169,8 @@ def _plain_table(header: list[str], rows: list[list[str]]) -> str:
     return "\n".join(lines)
 
 
-def show(report: Report) -> None:
-    header, rows = report.table()
+def show_table(header: list[str], rows: list[list[str]]) -> None:
+    """Print a table; its first two columns are text, the others figures."""
     if sys.stdout.isatty() and has_module("rich"):
         from rich.console import Console
         from rich.table import Table
@@ -183,6 +183,10 @@ def show(report: Report) -> None:
         Console().print(table)
     else:
         print(_plain_table(header, rows))
+
+
+def show(report: Report) -> None:
+    show_table(*report.table())
     notes = [f"not run: {case}: {reason}" for case, reason in report.skipped]
     print("\n".join(_machine_lines(report) + notes))
 
