@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SOURCES := $(shell find csrc -type f) $(wildcard convkit/*.pyx convkit/*.pxd)
 
-.PHONY: demo test bench lint docs sanitize test-c test-neon clean
+.PHONY: demo test bench bench-peers lint docs sanitize test-c test-neon clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py
@@ -15,6 +15,27 @@ test: $(VENV)/installed
 
 bench: $(VENV)/installed-bench
 	$(BIN)/pytest bench
+
+# Side by side with other libraries, in an environment of its own; one that cannot be installed is left out. PEERS_ARGS='--help'.
+PEERS_VENV ?= .venv-peers
+PEERS ?= torch onnxruntime onnx openvino ncnn opencv-python-headless
+PEERS_ARGS ?= --family pointwise,dense,dense3x3
+# Where torch comes without the libraries of graphics cards.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+bench-peers: $(PEERS_VENV)/installed
+	$(PEERS_VENV)/bin/python -m bench.peers $(PEERS_ARGS)
+
+$(PEERS_VENV)/peers:
+	$(PYTHON) -m venv $(PEERS_VENV)
+	$(PEERS_VENV)/bin/python -m pip install -q --upgrade pip "setuptools>=77" "Cython>=3.1"
+	for peer in $(PEERS); do \
+	  { [ $$peer = torch ] && $(PEERS_VENV)/bin/python -m pip install -q --index-url $(TORCH_INDEX) torch; } \
+	  || $(PEERS_VENV)/bin/python -m pip install -q $$peer || echo "$$peer cannot be installed, and is left out"; done
+	touch $@
+
+$(PEERS_VENV)/installed: $(PEERS_VENV)/peers pyproject.toml setup.py $(SOURCES)
+	$(PEERS_VENV)/bin/python -m pip install -q --no-build-isolation -e '.[bench]'
+	touch $@
 
 # Style, types, spelling, and the C core compiled with many warnings as errors.
 lint: $(VENV)/installed-lint
@@ -58,7 +79,7 @@ test-neon: $(NEON_OBJECTS)
 	  $(NEON_CC) $(CORE_FLAGS) -static $$source $(NEON_OBJECTS) -lm -o $$program; $(NEON_RUN) $$program; done
 
 clean:
-	rm -rf build dist *.egg-info convkit/_core.c convkit/*.so convkit/include convkit/lib docs/_build $(VENV)/installed*
+	rm -rf build dist *.egg-info convkit/_core.c convkit/*.so convkit/include convkit/lib docs/_build $(VENV)/installed* $(PEERS_VENV)/installed
 
 # The environment: an editable installation, so that the tree is what runs; made anew when something that is compiled has changed.
 $(VENV)/python:
