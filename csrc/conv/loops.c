@@ -48,7 +48,8 @@ static void pack_tile(const void *context, int64_t task, int slot) {
                           .dst_stride = tile.width,
                           .rows = tile.count,
                           .columns = k,
-                          .turns = channels_last ? plan->tiling.k_outer : 1};
+                          .turns = channels_last ? plan->tiling.k_outer : 1,
+                          .fill = !plan->tiling.pixel_lanes};
   (void)slot;
   ck_isa_table(plan->isa)->of[sum].transpose(&t);
 }

@@ -40,12 +40,14 @@ typedef struct {
 } ck_gemm_tile;
 
 /* dst[row(j) * dst_stride + i] = src[i * src_stride + j] for i < rows, j < columns. row(j) is j; with turns > 1 the columns are dealt
- * out: row(j) = j % turns * (columns / turns) + j / turns, for columns a multiple of turns. */
+ * out: row(j) = j % turns * (columns / turns) + j / turns, for columns a multiple of turns. With `fill` a row of dst is filled up to whole vectors (with
+ * finite numbers if src has them: leftovers of memory could be subnormal, and slow to multiply). */
 typedef struct {
   const void *src;
   void *dst;
   ptrdiff_t src_stride, dst_stride;
   int64_t rows, columns, turns;
+  bool fill;
 } ck_transpose;
 
 /* One run of elements from the input to a packed block. */

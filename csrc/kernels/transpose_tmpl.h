@@ -10,6 +10,7 @@ static void CK_OP(transpose)(const ck_transpose *t) {
   const int64_t turns = t->turns > 1 ? t->turns : 1, turn_rows = t->columns / turns;
   for (int64_t i = 0; i < t->rows; i += CK_LANES) {
     const int rows = (int)ck_min(CK_LANES, t->rows - i);
+    const int stored = t->fill ? CK_LANES : rows;
     int64_t j = 0, turn = 0, row = 0; /* j = row * turns + turn */
     for (; j + CK_LANES <= t->columns; j += CK_LANES) {
       CK_V x[CK_LANES], y[CK_LANES];
@@ -27,12 +28,13 @@ static void CK_OP(transpose)(const ck_transpose *t) {
       }
 #pragma GCC unroll 16
       for (int r = 0; r < CK_LANES; r++) {
-        CK_OP(store_first)(dst + (turn * turn_rows + row) * t->dst_stride + i, x[r], rows);
+        CK_OP(store_first)(dst + (turn * turn_rows + row) * t->dst_stride + i, x[r], stored);
         if (++turn == turns) turn = 0, row++;
       }
     }
     for (; j < t->columns; j++) {
-      for (int r = 0; r < rows; r++) dst[(turn * turn_rows + row) * t->dst_stride + i + r] = src[(i + r) * t->src_stride + j];
+      for (int r = 0; r < stored; r++)
+        dst[(turn * turn_rows + row) * t->dst_stride + i + r] = src[(i + (r < rows ? r : 0)) * t->src_stride + j];
       if (++turn == turns) turn = 0, row++;
     }
   }
