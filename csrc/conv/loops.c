@@ -152,9 +152,9 @@ static void unstage(const ck_loops_call *call, const ck_loops_task *task, int64_
   call->kernels->transpose(&t);
 }
 
-/* Some tiles with one block of K: all channel tiles of the task. */
-static void multiply(const ck_loops_call *call, const ck_loops_task *task, const ck_tile *tiles, int64_t tile_count,
-                     int64_t first_pixel, ck_k_block block) {
+/* The tiles of a group with one block of K: all channel tiles of the task. */
+static void multiply(const ck_loops_call *call, const ck_loops_task *task, int64_t tile_count, int64_t first_pixel,
+                     ck_k_block block) {
   const ck_conv_plan *plan = call->plan;
   ck_gemm_tile g = {.k_outer = 1,
                     .k = block.k,
@@ -163,7 +163,7 @@ static void multiply(const ck_loops_call *call, const ck_loops_task *task, const
   for (int64_t i = task->channel_tile0; i < task->channel_tile1; i++) {
     const ck_channel_tile channels = ck_channel_tile_at(plan, i);
     aim_at_weights(call, task, channels, block, &g);
-    for (const ck_tile *tile = tiles; tile < tiles + tile_count; tile++) {
+    for (const ck_tile *tile = task->tiles; tile < task->tiles + tile_count; tile++) {
       aim_at_pixels(call, task, tile, block, &g);
       aim_at_sums(call, task, tile, channels, first_pixel, &g);
       call->kernels->gemm(&g);
@@ -171,15 +171,7 @@ static void multiply(const ck_loops_call *call, const ck_loops_task *task, const
   }
 }
 
-/* Tiles that are read in place, from the first on; one if that one has to be lowered. */
-static int64_t stretch_in_place(const ck_tile *tiles, int64_t count) {
-  int64_t length = 0;
-  while (length < count && tiles[length].packed == CK_IN_PLACE) length++;
-  return ck_max(length, 1);
-}
-
-/* The input of pixels [first, last) goes to where the micro-kernel reads it, one block of K at a time. In place, only the odd tile out is lowered,
- * by itself. */
+/* The input of pixels [first, last) goes to where the micro-kernel reads it, one block of K at a time. */
 static void run_group(const ck_loops_call *call, ck_loops_task *task, int64_t first, int64_t last) {
   const ck_conv_plan *plan = call->plan;
   const ck_conv_tiling *t = &plan->tiling;
@@ -197,14 +189,11 @@ static void run_group(const ck_loops_call *call, ck_loops_task *task, int64_t fi
     if (panel) {
       ck_panel_offsets(plan, &task->panel, block, task->offsets);
       ck_panel_fill(plan, &task->panel, sample, call->src_end, task->group, block, first, task->moves, task->lowered);
+    } else {
+      ck_lower(plan, sample, call->src_end, task->group, block, task->tiles, count, task->moves, task->lowered);
     }
     if (in_place) task->runs = ck_tap_offsets(plan, block, task->offsets);
-    for (int64_t i = 0, together; i < count; i += together) {
-      together = in_place ? stretch_in_place(task->tiles + i, count - i) : count;
-      if (!panel)
-        ck_lower(plan, sample, call->src_end, task->group, block, task->tiles + i, together, task->moves, task->lowered);
-      multiply(call, task, task->tiles + i, together, first, block);
-    }
+    multiply(call, task, count, first, block);
   }
   if (t->staged) unstage(call, task, first, last - first);
 }

@@ -8,15 +8,15 @@
 #include "../base/cpu.h"
 #include "../base/workspace.h"
 
-#define CYCLES_LOWER_VECTOR 3.0  /* load, store and their share of a move */
+#define CYCLES_LOWER_VECTOR 6.0  /* load, store and their share of a move */
+#define CYCLES_FETCH_VECTOR 10.0 /* the first look at a vector of the input */
 #define CYCLES_LOWER_ELEMENT 1.5 /* where elements are gathered one by one or widened */
 #define CYCLES_PACK_WEIGHT 0.6   /* an element of the weights, transposed */
 #define CYCLES_STAGE_VECTOR 6.0  /* store, load, transpose, store */
 #define CYCLES_GAP_VECTOR 6.0    /* store, load, store in runs */
 #define CYCLES_TILE 25.0         /* call of a micro-kernel and its stores */
-/* In place, operands come from scattered lines and pages: measured against packed ones on the layers of bench/. */
-#define SLOWER_IN_PLACE 1.12
-#define SLOWER_IN_PLACE_CHANNELS_LAST 1.03
+/* A register tile whose rows are neighbouring pixels of a plane is led by an offset for every step. */
+#define SLOWER_ROWS_IN_PLACE 1.3
 #define CYCLES_PER_US 3000.0
 
 #define K_BLOCK_MOST 1152
@@ -158,12 +158,13 @@ static double moving_cycles(const ck_conv_plan *plan) {
   const bool gathered = !channels_last && (t->window.stride[2] > 2 || p->src_dtype != sum_of(plan));
   const double lanes = kernels_of(plan)->lanes, pixels = (double)ck_volume(t->window.out);
   const double vector = gathered ? CYCLES_LOWER_ELEMENT * lanes : CYCLES_LOWER_VECTOR;
+  const double fetch = (double)ck_in_channels(plan) * (double)ck_volume(t->window.in) / lanes * CYCLES_FETCH_VECTOR;
   if (t->pixels == CK_PIXELS_PANEL) {
     const ck_panel panel = ck_panel_of(t, t->group_pixels);
-    return (double)panel.channel * (double)ck_in_channels(plan) * pixels / (double)t->group_pixels / lanes * vector;
+    return (double)panel.channel * (double)ck_in_channels(plan) * pixels / (double)t->group_pixels / lanes * vector + fetch;
   }
   const double run = t->pixel_lanes || channels_last ? lanes : (double)ck_min(t->rows, (int64_t)lanes);
-  const double all = (double)ck_reduction(plan) * pixels / run * vector;
+  const double all = (double)ck_reduction(plan) * pixels / run * vector + fetch;
   return t->pixels == CK_PIXELS_LOWERED ? all : all * touched_share(plan);
 }
 
@@ -178,7 +179,8 @@ static double estimate(const ck_conv_plan *plan) {
                                      : grid_cycles(length, t->rows, ck_ceil_div(channels, lanes), t->vectors);
   const double k = (double)ck_reduction(plan), outputs = (double)ck_volume(p->window.out) * (double)channels;
   const double tiles = (double)ck_channel_tile_count(plan) * (double)count * (double)ck_ceil_div(length, ck_tile_pixels(plan));
-  const double slower = t->pixels != CK_PIXELS_IN_PLACE ? 1 : channels_last ? SLOWER_IN_PLACE_CHANNELS_LAST : SLOWER_IN_PLACE;
+  const bool scattered = t->pixels == CK_PIXELS_IN_PLACE && !t->pixel_lanes && !channels_last;
+  const double slower = scattered ? SLOWER_ROWS_IN_PLACE : 1;
   double cycles = k * grid * (double)count * slower + CYCLES_TILE * tiles * (double)ck_k_block_count(t) + moving_cycles(plan);
   if (plan->shared_bytes) cycles += k * (double)channels * CYCLES_PACK_WEIGHT;
   if (t->run_on) cycles += outputs / (double)lanes * CYCLES_GAP_VECTOR * (double)ck_k_block_count(t);
@@ -191,16 +193,16 @@ static double estimate(const ck_conv_plan *plan) {
 static ck_status book(ck_conv_plan *plan) {
   ck_conv_tiling *t = &plan->tiling;
   const int64_t size = ck_dtype_size(sum_of(plan)), k = t->block_outer * t->block_inner;
-  const int64_t lowered = t->pixels == CK_PIXELS_IN_PLACE ? ck_tile_pixels(plan) : t->group_pixels;
   const bool whole = t->pixels == CK_PIXELS_PANEL;
   const ck_panel panel = ck_panel_of(t, t->group_pixels);
   ck_ledger ledger = {0};
   t->tiles_at = ck_ledger_book(&ledger, ck_tiles_most(plan, t->group_pixels), sizeof(ck_tile));
-  t->moves_at = ck_ledger_book(&ledger, whole ? ck_panel_moves_most(&panel) : ck_moves_most(plan, lowered), sizeof(ck_move));
+  t->moves_at =
+      ck_ledger_book(&ledger, whole ? ck_panel_moves_most(&panel) : ck_moves_most(plan, t->group_pixels), sizeof(ck_move));
   t->offsets_at = ck_ledger_book(&ledger, t->pixels == CK_PIXELS_LOWERED ? 0 : k + CK_OFFSETS_AHEAD, sizeof(ptrdiff_t));
   const int64_t spare = CK_PACK_SLACK + ck_tile_pixels(plan);
-  t->lowered_at =
-      ck_ledger_book(&ledger, whole ? panel.channel * t->block_outer + spare : ck_lowered_elements(plan, lowered), size);
+  t->lowered_at = ck_ledger_book(
+      &ledger, whole ? panel.channel * t->block_outer + spare : ck_lowered_elements(plan, t->group_pixels), size);
   t->sums_stride = ck_round_up(ck_out_channels(plan), 16) + 16;
   t->sums_at = ck_ledger_book(&ledger, t->staged ? t->group_pixels * t->sums_stride : 0, size);
   if (ledger.bytes.overflow) return CK_STATUS_TOO_LARGE;
