@@ -31,11 +31,11 @@ typedef enum { CK_LAYOUT_CHANNELS_FIRST, CK_LAYOUT_CHANNELS_LAST } ck_layout;
 
 /* ---- The machine --------------------------------------------------------------------------------------------------------- */
 
-int ck_isa_count(void);            /* instruction sets that this build and this CPU share, best first */
-const char *ck_isa_name(int isa);  /* NULL beyond the last */
+int ck_isa_count(void);           /* instruction sets that this build and this CPU share, best first */
+const char *ck_isa_name(int isa); /* NULL beyond the last */
 int ck_isa_current(void);
-ck_status ck_isa_use(int isa);     /* process-wide; plans keep the one they were made with */
-bool ck_isa_has_fma(int isa);      /* instruction sets with FMA give the same bits */
+ck_status ck_isa_use(int isa); /* process-wide; plans keep the one they were made with */
+bool ck_isa_has_fma(int isa);  /* instruction sets with FMA give the same bits */
 int ck_isa_lanes(int isa, ck_dtype dtype);
 
 bool ck_has_openmp(void);
@@ -49,10 +49,10 @@ double ck_probe_fma(int isa, ck_dtype dtype, int64_t iterations, const ck_contro
 typedef struct {
   int64_t n, g, ic, oc; /* batch, groups, channels of input and output (all groups together) */
   ck_window window;
-  ck_dtype src_dtype;   /* of the input; weights, bias and output have ck_dtype_sum(src_dtype) */
+  ck_dtype src_dtype; /* of the input; weights, bias and output have ck_dtype_sum(src_dtype) */
   ck_layout layout;
   ck_activation activation;
-  bool prepared;        /* the weights are constant and will be packed once by ck_conv_pack */
+  bool prepared; /* the weights are constant and will be packed once by ck_conv_pack */
 } ck_conv_problem;
 
 enum {
@@ -71,19 +71,20 @@ typedef enum { CK_PIXELS_LOWERED, CK_PIXELS_IN_PLACE, CK_PIXELS_PANEL } ck_conv_
 
 /* How the loops are blocked (conv/loops.h has them). Sizes in elements. */
 typedef struct {
-  ck_window window;            /* the problem's, with axes merged where one run of pixels can serve them */
-  bool pixel_lanes;            /* vector lanes are neighbouring pixels; else output channels */
+  ck_window window; /* the problem's, with axes merged where one run of pixels can serve them */
+  bool pixel_lanes; /* vector lanes are neighbouring pixels; else output channels */
   ck_conv_pixels pixels;
-  bool run_on;                 /* panel: lanes run on over the ends of output rows */
-  bool weights_in_place;       /* weights are read as they were given */
-  bool staged;                 /* sums are kept in a block of the workspace and transposed into dst at the end */
-  int32_t vectors, rows;       /* micro-kernel tile */
-  int64_t k_outer, k_inner;    /* the reduction: channels x taps (channels first), taps x channels (channels last) */
+  bool run_on;                      /* panel: lanes run on over the ends of output rows */
+  bool weights_in_place;            /* weights are read as they were given */
+  bool weights_by_tile;             /* weights are packed for a register tile at a time, just before it is used */
+  bool staged;                      /* sums are kept in a block of the workspace and transposed into dst at the end */
+  int32_t vectors, rows;            /* micro-kernel tile */
+  int64_t k_outer, k_inner;         /* the reduction: channels x taps (channels first), taps x channels (channels last) */
   int64_t block_outer, block_inner; /* the part of it that one pass takes */
-  int64_t group_pixels;        /* pixels that are lowered, or copied to the panel, together, at most */
-  int64_t pixel_unit;          /* tasks begin at a multiple of it */
-  int64_t sums_stride;         /* of the staged sums, from pixel to pixel */
-  size_t tiles_at, moves_at, offsets_at, lowered_at, sums_at; /* in a thread's workspace */
+  int64_t group_pixels;             /* pixels that are lowered, or copied to the panel, together, at most */
+  int64_t pixel_unit;               /* tasks begin at a multiple of it */
+  int64_t sums_stride;              /* of the staged sums, from pixel to pixel */
+  size_t tiles_at, moves_at, offsets_at, lowered_at, weights_at, sums_at; /* in a thread's workspace */
 } ck_conv_tiling;
 
 /* Plain data: a plan may be copied and shared. */
@@ -91,10 +92,10 @@ typedef struct {
   ck_conv_problem problem;
   ck_conv_tiling tiling;
   int algorithm, isa;
-  size_t packed_bytes;           /* of the weights after ck_conv_pack; 0 if they are read as they are */
-  size_t thread_bytes;           /* workspace of each thread */
-  size_t shared_bytes;           /* workspace beside that, of the whole call */
-  double cost;                   /* estimated microseconds of one sample on one thread */
+  size_t packed_bytes; /* of the weights after ck_conv_pack; 0 if they are read as they are */
+  size_t thread_bytes; /* workspace of each thread */
+  size_t shared_bytes; /* workspace beside that, of the whole call */
+  double cost;         /* estimated microseconds of one sample on one thread */
 } ck_conv_plan;
 
 /* Checks the problem's numbers and computes window.out. */
@@ -110,12 +111,12 @@ size_t ck_conv_workspace_bytes(const ck_conv_plan *plan, int64_t n, int num_thre
 
 typedef struct {
   int64_t n;
-  const void *src;               /* each sample contiguous in the problem's layout */
-  int64_t src_batch_stride;      /* elements from one sample to the next, of any sign */
-  const void *weights;           /* packed if plan->packed_bytes > 0, else as given to ck_conv_pack */
-  const void *bias;              /* oc elements, or NULL */
-  void *dst;                     /* contiguous; must not overlap an input */
-  void *workspace;               /* ck_conv_workspace_bytes, 64-byte aligned */
+  const void *src;          /* each sample contiguous in the problem's layout */
+  int64_t src_batch_stride; /* elements from one sample to the next, of any sign */
+  const void *weights;      /* packed if plan->packed_bytes > 0, else as given to ck_conv_pack */
+  const void *bias;         /* oc elements, or NULL */
+  void *dst;                /* contiguous; must not overlap an input */
+  void *workspace;          /* ck_conv_workspace_bytes, 64-byte aligned */
 } ck_conv_buffers;
 
 ck_status ck_conv_run(const ck_conv_plan *plan, const ck_conv_buffers *buffers, const ck_control *control);
@@ -127,15 +128,15 @@ typedef enum { CK_POOL_MAX, CK_POOL_AVERAGE, CK_POOL_LP } ck_pool_kind;
 typedef struct {
   int64_t n, c;
   ck_window window;
-  ck_dtype src_dtype;        /* max: of input and output; average, lp: the output is float32 for float32, else float64 */
+  ck_dtype src_dtype; /* max: of input and output; average, lp: the output is float32 for float32, else float64 */
   ck_layout layout;
   ck_pool_kind kind;
   bool ceil_mode;
-  bool adaptive;             /* window.out is given; window i covers [floor(i in / out), ceil((i + 1) in / out)) */
-  bool count_include_pad;    /* average: divide by the window's size within the padded input, not by its elements */
-  bool with_indices;         /* max: also the flat index of the winner in its spatial plane, int64 */
-  double divisor;            /* average: divide by this instead; 0: no */
-  double power;              /* lp: p */
+  bool adaptive;          /* window.out is given; window i covers [floor(i in / out), ceil((i + 1) in / out)) */
+  bool count_include_pad; /* average: divide by the window's size within the padded input, not by its elements */
+  bool with_indices;      /* max: also the flat index of the winner in its spatial plane, int64 */
+  double divisor;         /* average: divide by this instead; 0: no */
+  double power;           /* lp: p */
 } ck_pool_problem;
 
 typedef struct {

@@ -21,7 +21,7 @@ typedef struct {
   ck_move *moves;
   ptrdiff_t *offsets;
   int64_t runs;         /* of k that lie side by side, one offset each (in place) */
-  char *lowered, *sums; /* lowered: also the panel */
+  char *lowered, *weights, *sums; /* lowered: also the panel; weights: of one channel tile */
   const char *origin;   /* of tiles that are not lowered: the group's first channel in the sample, or the panel */
   ck_panel panel;
 } ck_loops_task;
@@ -34,24 +34,38 @@ typedef struct {
   char *packed;
 } ck_pack_call;
 
-/* One channel tile: [k][width], a transposition. Channels last, the taps of a channel are dealt out to their places. */
+/* The weights of a channel tile for a block of K: [k][width], a transposition. Channels last, the taps of a channel are dealt out to their places. */
+static void pack_block(const ck_conv_plan *plan, const char *weights, int64_t group, ck_channel_tile tile, ck_k_block block,
+                       char *packed) {
+  const ck_conv_tiling *t = &plan->tiling;
+  const ck_dtype sum = ck_dtype_sum(plan->problem.src_dtype);
+  const bool channels_last = plan->problem.layout == CK_LAYOUT_CHANNELS_LAST;
+  const int64_t k = ck_reduction(plan), taps = channels_last ? block.outer1 - block.outer0 : 1;
+  const int64_t first = channels_last ? block.inner0 * t->k_outer + block.outer0 : block.k0;
+  const ck_transpose transpose = {
+      .src = weights + ((group * ck_out_channels(plan) + tile.first) * k + first) * ck_dtype_size(sum),
+      .dst = packed,
+      .src_stride = k,
+      .dst_stride = tile.width,
+      .rows = tile.count,
+      .columns = block.k,
+      .turns = taps < block.k ? taps : 1,
+      .fill = !t->pixel_lanes};
+  ck_isa_table(plan->isa)->of[sum].transpose(&transpose);
+}
+
 static void pack_tile(const void *context, int64_t task, int slot) {
   const ck_pack_call *call = context;
   const ck_conv_plan *plan = call->plan;
-  const ck_dtype sum = ck_dtype_sum(plan->problem.src_dtype);
-  const int64_t tiles = ck_channel_tile_count(plan), group = task / tiles, k = ck_reduction(plan), size = ck_dtype_size(sum);
+  const int64_t tiles = ck_channel_tile_count(plan), group = task / tiles, blocks = ck_k_block_count(&plan->tiling);
+  const int64_t size = ck_dtype_size(ck_dtype_sum(plan->problem.src_dtype));
   const ck_channel_tile tile = ck_channel_tile_at(plan, task % tiles);
-  const bool channels_last = plan->problem.layout == CK_LAYOUT_CHANNELS_LAST;
-  const ck_transpose t = {.src = call->weights + (group * ck_out_channels(plan) + tile.first) * k * size,
-                          .dst = call->packed + (group * ck_packed_elements(plan) + tile.first * k) * size,
-                          .src_stride = k,
-                          .dst_stride = tile.width,
-                          .rows = tile.count,
-                          .columns = k,
-                          .turns = channels_last ? plan->tiling.k_outer : 1,
-                          .fill = !plan->tiling.pixel_lanes};
+  char *packed = call->packed + (group * ck_packed_elements(plan) + tile.first * ck_reduction(plan)) * size;
   (void)slot;
-  ck_isa_table(plan->isa)->of[sum].transpose(&t);
+  for (int64_t b = 0; b < blocks; b++) {
+    const ck_k_block block = ck_k_block_at(&plan->tiling, b);
+    pack_block(plan, call->weights, group, tile, block, packed + block.k0 * tile.width * size);
+  }
 }
 
 void ck_loops_pack(const ck_conv_plan *plan, const void *weights, void *packed) {
@@ -62,9 +76,13 @@ void ck_loops_pack(const ck_conv_plan *plan, const void *weights, void *packed) 
 
 /* ---- One task -------------------------------------------------------------------------------------------------------------- */
 
-/* The weights of a channel tile as an operand of gemm. */
+/* The weights of a channel tile as an operand of gemm; packed now, if they have not been. */
 static const char *weights_at(const ck_loops_call *call, const ck_loops_task *task, ck_channel_tile tile, ck_k_block block) {
   const ck_conv_plan *plan = call->plan;
+  if (plan->tiling.weights_by_tile) {
+    pack_block(plan, call->weights, task->group, tile, block, task->weights);
+    return task->weights;
+  }
   if (plan->tiling.weights_in_place)
     return call->weights + ((task->group * ck_out_channels(plan) + tile.first) * ck_reduction(plan) + block.k0) * call->element;
   return call->weights +
@@ -223,6 +241,7 @@ static void run_task(const void *context, int64_t number, int slot) {
       .moves = (ck_move *)(own + t->moves_at),
       .offsets = (ptrdiff_t *)(own + t->offsets_at),
       .lowered = own + t->lowered_at,
+      .weights = own + t->weights_at,
       .sums = own + t->sums_at,
   };
   task.channel0 = ck_channel_tile_at(plan, task.channel_tile0).first;

@@ -21,7 +21,8 @@
 
 #define K_BLOCK_MOST 1152
 #define GROUP_PIXELS_MOST 4096
-#define IN_PLACE_PIXELS 256 /* channels last: outputs of so many pixels are written channel tile by channel tile */
+#define IN_PLACE_PIXELS 256   /* channels last: outputs of so many pixels are written channel tile by channel tile */
+#define SHARED_MOST (8 << 20) /* bytes of packed weights in a functional call */
 #define WORK_PER_THREAD 100000
 
 static ck_dtype sum_of(const ck_conv_plan *plan) { return ck_dtype_sum(plan->problem.src_dtype); }
@@ -71,15 +72,20 @@ ck_channel_tile ck_channel_tile_at(const ck_conv_plan *plan, int64_t index) {
 
 /* ---- Blocks of K ----------------------------------------------------------------------------------------------------------- */
 
-static void block_reduction(ck_conv_tiling *t) {
-  const int64_t blocks_inner = ck_ceil_div(t->k_inner, K_BLOCK_MOST);
-  t->block_inner = ck_ceil_div(t->k_inner, blocks_inner);
-  t->block_outer = 1;
-  if (blocks_inner > 1) return;
-  const int64_t whole = ck_max(1, K_BLOCK_MOST / t->k_inner);
-  /* One pass where the reduction is only a little longer than a block. */
-  t->block_outer =
-      t->k_outer * t->k_inner <= K_BLOCK_MOST * 5 / 4 ? t->k_outer : ck_ceil_div(t->k_outer, ck_ceil_div(t->k_outer, whole));
+/* All taps of some channels, or some taps of one channel: either way their weights lie side by side as they are given. */
+static void block_reduction(ck_conv_tiling *t, bool channels_last) {
+  const int64_t taps = channels_last ? t->k_outer : t->k_inner, channels = channels_last ? t->k_inner : t->k_outer;
+  int64_t block_taps = taps, block_channels = 1;
+  if (taps > K_BLOCK_MOST) {
+    block_taps = ck_ceil_div(taps, ck_ceil_div(taps, K_BLOCK_MOST));
+  } else {
+    /* One pass where the reduction is only a little longer than a block. */
+    const int64_t most = taps * channels <= K_BLOCK_MOST * 5 / 4 ? channels : K_BLOCK_MOST / taps;
+    block_channels = ck_ceil_div(channels, ck_ceil_div(channels, most));
+    if (channels_last && block_channels > 16) block_channels = ck_min(ck_round_up(block_channels, 16), channels);
+  }
+  t->block_outer = channels_last ? block_taps : block_channels;
+  t->block_inner = channels_last ? block_channels : block_taps;
 }
 
 int64_t ck_k_block_count(const ck_conv_tiling *t) {
@@ -93,7 +99,7 @@ ck_k_block ck_k_block_at(const ck_conv_tiling *t, int64_t index) {
   b.outer1 = ck_min(b.outer0 + t->block_outer, t->k_outer);
   b.inner0 = index % inner_blocks * t->block_inner;
   b.inner1 = ck_min(b.inner0 + t->block_inner, t->k_inner);
-  b.k0 = b.outer0 * t->k_inner + b.inner0;
+  b.k0 = b.outer0 * t->k_inner + (b.outer1 - b.outer0) * b.inner0;
   b.k = (b.outer1 - b.outer0) * (b.inner1 - b.inner0);
   return b;
 }
@@ -182,7 +188,10 @@ static double estimate(const ck_conv_plan *plan) {
   const bool scattered = t->pixels == CK_PIXELS_IN_PLACE && !t->pixel_lanes && !channels_last;
   const double slower = scattered ? SLOWER_ROWS_IN_PLACE : 1;
   double cycles = k * grid * (double)count * slower + CYCLES_TILE * tiles * (double)ck_k_block_count(t) + moving_cycles(plan);
-  if (plan->shared_bytes) cycles += k * (double)channels * CYCLES_PACK_WEIGHT;
+  /* By tile, large weights are packed once a group of pixels. The batch has no say: it must not change the choice of algorithm. */
+  const int64_t groups = ck_ceil_div(ck_volume(p->window.out), t->group_pixels);
+  const bool large = (int64_t)(k * (double)channels) * ck_dtype_size(sum_of(plan)) * p->g > SHARED_MOST;
+  if (!p->prepared && !t->weights_in_place) cycles += k * (double)channels * CYCLES_PACK_WEIGHT * (double)(large ? groups : 1);
   if (t->run_on) cycles += outputs / (double)lanes * CYCLES_GAP_VECTOR * (double)ck_k_block_count(t);
   if (t->staged) cycles += outputs / (double)lanes * CYCLES_STAGE_VECTOR;
   return cycles * (double)p->g / CYCLES_PER_US;
@@ -203,6 +212,8 @@ static ck_status book(ck_conv_plan *plan) {
   const int64_t spare = CK_PACK_SLACK + ck_tile_pixels(plan);
   t->lowered_at = ck_ledger_book(
       &ledger, whole ? panel.channel * t->block_outer + spare : ck_lowered_elements(plan, t->group_pixels), size);
+  const int64_t width = t->pixel_lanes ? t->rows : t->vectors * kernels_of(plan)->lanes;
+  t->weights_at = ck_ledger_book(&ledger, t->weights_by_tile ? k * width : 0, size);
   t->sums_stride = ck_round_up(ck_out_channels(plan), 16) + 16;
   t->sums_at = ck_ledger_book(&ledger, t->staged ? t->group_pixels * t->sums_stride : 0, size);
   if (ledger.bytes.overflow) return CK_STATUS_TOO_LARGE;
@@ -270,7 +281,7 @@ static ck_status try_shape(ck_conv_plan *plan, ck_conv_pixels pixels, bool pixel
   t->weights_in_place = pixel_lanes && !p->prepared && t->pixels == CK_PIXELS_LOWERED;
   t->k_outer = channels_last ? ck_volume(p->window.kernel) : p->ic / p->g;
   t->k_inner = channels_last ? p->ic / p->g : ck_volume(p->window.kernel);
-  block_reduction(t);
+  block_reduction(t, channels_last);
   if (t->pixels == CK_PIXELS_PANEL)
     size_panel(plan);
   else
@@ -279,7 +290,11 @@ static ck_status try_shape(ck_conv_plan *plan, ck_conv_pixels pixels, bool pixel
   const ck_checked bytes = ck_checked_product(factors, 3);
   if (bytes.overflow) return CK_STATUS_TOO_LARGE;
   plan->packed_bytes = p->prepared ? (size_t)bytes.value : 0;
-  plan->shared_bytes = p->prepared || t->weights_in_place ? 0 : (size_t)bytes.value;
+  /* Packed before all else where they are used more than once and do not need much memory; else tile by tile, when they are used. */
+  const bool packs = !p->prepared && !t->weights_in_place;
+  const int64_t uses = p->n * ck_ceil_div(ck_volume(p->window.out), t->group_pixels);
+  plan->shared_bytes = packs && uses > 1 && bytes.value <= SHARED_MOST ? (size_t)bytes.value : 0;
+  t->weights_by_tile = packs && plan->shared_bytes == 0;
   plan->cost = estimate(plan);
   return CK_STATUS_OK;
 }
