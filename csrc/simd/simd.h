@@ -6,7 +6,7 @@
  *   CK_SIMD_BYTES           bytes of a vector register
  *   CK_SIMD_HAS_FMA         1 where a*b+c rounds once
  *   CK_GEMM_TILES(X)        X(vectors, rows) for every size of a micro-kernel tile (kernels/gemm_tmpl.h)
- *   CK_GEMM_ROWS            the most rows of a tile that is 1, 2, 3 and 4 vectors wide: never more than of a narrower one, which is its tail
+ *   CK_GEMM_ROWS            the most rows of a tile that is 1, 2, 3 and 4 vectors wide: never more than of a narrower one, which is its tail; 0: there is none
  *   CK_GEMM_SHAPES          the shapes {vectors, rows} that the planner may choose from, the preferred one first
  *   ck_bits                 a vector of that many bytes
  *   load_bits_32(p, n)      the first n elements of 32 bits at p, zeros after them; reads nothing beyond. 0 < n < lanes. _64 too
