@@ -4,6 +4,9 @@
 #include "probe_tmpl.h"
 #include "transpose_tmpl.h"
 #endif
+#if CK_KIND == CK_KIND_REAL
+#include "winograd_tmpl.h"
+#endif
 #include "pack_tmpl.h"
 #include "pool_fold_tmpl.h"
 #include "pool_slide_tmpl.h"

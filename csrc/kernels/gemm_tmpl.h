@@ -46,6 +46,14 @@ CK_INLINE void CK_OP(gemm_start)(const ck_gemm_tile *t, const CK_T *c, const ptr
 
 CK_INLINE void CK_OP(gemm_finish)(const ck_gemm_tile *t, CK_T *c, const ptrdiff_t c_stride, const int rows, const int vectors,
                                   const int tail, CK_V sums[][CK_TILE_VECTORS]) {
+  if (t->add) {
+#pragma GCC unroll 14
+    for (int i = 0; i < rows; i++) {
+#pragma GCC unroll 4
+      for (int j = 0; j < vectors; j++)
+        sums[i][j] += CK_OP(load_first)(c + i * c_stride + j * CK_LANES, j < vectors - 1 ? CK_LANES : tail);
+    }
+  }
   if (t->activation != CK_ACTIVATION_NONE) {
     const CK_V zero = {0}, six = zero + (CK_T)6;
     const bool bounded = t->activation == CK_ACTIVATION_RELU6;

@@ -10,6 +10,7 @@
 #include "activation.h"
 #include "dtype.h"
 #include "pool_args.h"
+#include "winograd_args.h"
 
 #define CK_TILE_VECTORS 4 /* the widest micro-kernel tile */
 #define CK_TILE_ROWS 14   /* the highest */
@@ -22,7 +23,8 @@
  *   B packed: row k at b[k * b_stride].                 B in place (b_offsets given, A packed, k_outer is 1): at b[b_offsets[k]]
  * With gap > 0 (B in place) the lanes come in runs, one of first_run lanes and then of run lanes each, with `gap` lanes between two of them that are
  * computed and dropped: in a row of C the runs follow each other.
- * Each element of C is one chain of multiply-adds over k, in order, whatever the tile; it starts from the bias. */
+ * Each element of C is one chain of multiply-adds over k, in order, whatever the tile; it starts from the bias. With `add` a chain starts from zero, and
+ * its sum is added to what C holds. */
 typedef struct {
   const void *a, *b;
   void *c;
@@ -34,6 +36,7 @@ typedef struct {
   int first_run, run, gap;
   bool a_in_place;
   bool resume;              /* go on from the sums in c instead of from the bias */
+  bool add;                 /* no bias, no resume: add the sums to c */
   ck_activation activation; /* applied when the sums are stored */
   const void *row_bias;     /* one for each row, or NULL */
   const void *lane_bias;    /* one for each lane, or NULL */

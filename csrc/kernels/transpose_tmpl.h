@@ -1,9 +1,27 @@
 /* transpose_tmpl.h: out-of-place transposition. Words: CK_T, CK_V, CK_LANES, CK_OP.
  *
- *   for a block of CK_LANES rows: for a block of CK_LANES columns:
+ *   for a block of CK_LANES rows: for a block of CK_LANES columns, the last one masked:
  *     load a vector from each row, log2(lanes) rounds of zips (the perfect shuffle), store a vector for each column
  *
- * Serves the channels-first store of channel lanes and the packing of weights. */
+ * Serves the channels-first store of channel lanes, the packing of weights, and the strips of Winograd tiles. */
+
+/* The columns of a block of `rows` rows at src, of which `columns` are there, as vectors. */
+CK_INLINE void CK_OP(transpose_block)(const CK_T *src, const ptrdiff_t src_stride, const int rows, const int columns, CK_V *x) {
+  CK_V y[CK_LANES];
+#pragma GCC unroll 16
+  for (int r = 0; r < CK_LANES; r++) x[r] = CK_OP(load_first)(src + (r < rows ? r : 0) * src_stride, columns);
+#pragma GCC unroll 4
+  for (int round = 1; round < CK_LANES; round *= 2) {
+#pragma GCC unroll 8
+    for (int r = 0; r < CK_LANES / 2; r++) {
+      y[2 * r] = CK_OP(zip_low)(x[r], x[r + CK_LANES / 2]);
+      y[2 * r + 1] = CK_OP(zip_high)(x[r], x[r + CK_LANES / 2]);
+    }
+#pragma GCC unroll 16
+    for (int r = 0; r < CK_LANES; r++) x[r] = y[r];
+  }
+}
+
 static void CK_OP(transpose)(const ck_transpose *t) {
   const CK_T *src = t->src;
   CK_T *dst = t->dst;
@@ -13,28 +31,22 @@ static void CK_OP(transpose)(const ck_transpose *t) {
     const int stored = t->fill ? CK_LANES : rows;
     int64_t j = 0, turn = 0, row = 0; /* j = row * turns + turn */
     for (; j + CK_LANES <= t->columns; j += CK_LANES) {
-      CK_V x[CK_LANES], y[CK_LANES];
-#pragma GCC unroll 16
-      for (int r = 0; r < CK_LANES; r++) x[r] = CK_OP(load)(src + (i + (r < rows ? r : 0)) * t->src_stride + j);
-#pragma GCC unroll 4
-      for (int round = 1; round < CK_LANES; round *= 2) {
-#pragma GCC unroll 8
-        for (int r = 0; r < CK_LANES / 2; r++) {
-          y[2 * r] = CK_OP(zip_low)(x[r], x[r + CK_LANES / 2]);
-          y[2 * r + 1] = CK_OP(zip_high)(x[r], x[r + CK_LANES / 2]);
-        }
-#pragma GCC unroll 16
-        for (int r = 0; r < CK_LANES; r++) x[r] = y[r];
-      }
+      CK_V x[CK_LANES];
+      CK_OP(transpose_block)(src + i * t->src_stride + j, t->src_stride, rows, CK_LANES, x);
 #pragma GCC unroll 16
       for (int r = 0; r < CK_LANES; r++) {
         CK_OP(store_first)(dst + (turn * turn_rows + row) * t->dst_stride + i, x[r], stored);
         if (++turn == turns) turn = 0, row++;
       }
     }
-    for (; j < t->columns; j++) {
-      for (int r = 0; r < stored; r++)
-        dst[(turn * turn_rows + row) * t->dst_stride + i + r] = src[(i + (r < rows ? r : 0)) * t->src_stride + j];
+    if (j == t->columns) continue;
+    const int columns = (int)(t->columns - j);
+    CK_V x[CK_LANES];
+    CK_OP(transpose_block)(src + i * t->src_stride + j, t->src_stride, rows, columns, x);
+#pragma GCC unroll 16
+    for (int r = 0; r < CK_LANES; r++) {
+      if (r >= columns) break;
+      CK_OP(store_first)(dst + (turn * turn_rows + row) * t->dst_stride + i, x[r], stored);
       if (++turn == turns) turn = 0, row++;
     }
   }

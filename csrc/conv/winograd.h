@@ -1,0 +1,79 @@
+/* winograd.h: the sizes that the parts of the Winograd algorithm share: winograd.c plans and runs, winograd_tiles.c moves and transforms tiles.
+ *
+ * A tile is n x n inputs and m x m outputs. Along a dilated axis the outputs of each residue modulo the dilation are an image of their own (a class) with
+ * neighbours `dilation` apart, and so is the tile. Tiles of a plane are numbered in row-major order, classes after each other. */
+#ifndef CK_CONV_WINOGRAD_H
+#define CK_CONV_WINOGRAD_H
+
+#include "algorithm.h"
+
+typedef struct {
+  int taps, n, m;
+  int64_t in, out, before, dilation;
+  int64_t class_tiles, tiles; /* of a class, of all */
+} ck_winograd_axis;
+
+/* A range of output planes and in each of them a range of tiles, in whole units. Planes are numbered over the batch, d of each sample after
+ * each other. With depth taps, a block stays in one sample. */
+typedef struct {
+  int64_t plane0, planes, unit0, units;
+} ck_winograd_block;
+
+typedef struct {
+  ck_winograd_axis axis[2]; /* height, width */
+  int64_t depth_in, depth_out, depth_taps, depth_stride, depth_dilation, depth_before;
+  int elements;                      /* of a transformed tile: the planes e of V, U and M */
+  int64_t channels, outputs;         /* of a group */
+  int64_t lanes, size;               /* elements of a vector, bytes of an element */
+  int64_t segments, segment;         /* a row of tiles is cut into so many units of at most so many tiles */
+  int64_t units;                     /* of a plane */
+  int64_t v_row, part_tiles;         /* elements from tile to tile in V; output channel tiles that are multiplied together */
+  int64_t block_planes, block_units; /* of a task (local), of a round (shared) */
+  int64_t sub_planes, sub_units;     /* shared: of a task of the second phase */
+  int64_t strip_rows_units;          /* units that go through a strip together, channels first */
+  bool shared;
+} ck_winograd;
+
+typedef struct {
+  const ck_conv_plan *plan;
+  const ck_conv_buffers *buffers;
+  const ck_kernels *kernels;
+  const char *weights;
+  ck_winograd w;
+} ck_winograd_call;
+
+CK_INLINE int64_t ck_winograd_first_tile(const ck_winograd *w, int64_t unit) {
+  return unit / w->segments * w->axis[1].tiles + ck_min(unit % w->segments * w->segment, w->axis[1].tiles);
+}
+CK_INLINE int64_t ck_winograd_tiles(const ck_winograd *w, ck_winograd_block b) {
+  return ck_winograd_first_tile(w, b.unit0 + b.units) - ck_winograd_first_tile(w, b.unit0);
+}
+/* Input slices that a block needs, and which of them tap k of output plane q of the block meets. */
+CK_INLINE int64_t ck_winograd_slot(const ck_winograd *w, int64_t q, int64_t k) {
+  return w->depth_taps == 1 ? q : q * w->depth_stride + k * w->depth_dilation;
+}
+CK_INLINE int64_t ck_winograd_slots(const ck_winograd *w, ck_winograd_block b) {
+  return ck_winograd_slot(w, b.planes - 1, w->depth_taps - 1) + 1;
+}
+/* Elements from plane e to e + 1 for so many rows: an odd number of cache lines, so that a tile does not fall into one cache set. */
+CK_INLINE int64_t ck_winograd_plane(const ck_winograd *w, int64_t rows, int64_t row) {
+  const int64_t line = CK_ALIGNMENT / w->size;
+  return (ck_ceil_div(rows * row, line) | 1) * line;
+}
+/* Rows a multiple of 1 KB apart would share few cache sets. */
+CK_INLINE int64_t ck_winograd_row(const ck_winograd *w, int64_t elements) {
+  const int64_t row = ck_round_up(elements, w->lanes);
+  return row * w->size % 1024 == 0 ? row + CK_ALIGNMENT / w->size : row;
+}
+/* Elements of a strip: input, output. */
+int64_t ck_winograd_strip_in(const ck_winograd *w);
+int64_t ck_winograd_strip_out(const ck_winograd *w);
+
+/* V of the block, for vectors [vector0, vector1) of the group's channels; units [first, last) of the block. v: of the whole block. */
+void ck_winograd_tiles_in(const ck_winograd_call *call, int64_t group, ck_winograd_block block, int64_t vector0,
+                          int64_t vector1, char *v, char *strip);
+/* The outputs of the block from M, whose rows are m_row apart; output channels [first, first + count) of the group. */
+void ck_winograd_tiles_out(const ck_winograd_call *call, int64_t group, ck_winograd_block block, int64_t first, int64_t count,
+                           const char *m, int64_t m_row, char *strip);
+
+#endif

@@ -1,0 +1,321 @@
+/* winograd_tiles.c: brings tiles from the input to V and from M to the output.
+ *
+ *   channels last     for plane: for tile: transform, all channels          read and written in place
+ *   channels first    for plane: for vector of channels: for some rows of tiles: transpose into a strip [pixel][lanes], for tile: transform;
+ *                     the same backwards
+ *
+ * The tensor is never padded: a tile at the border reads zeros by its bits and stores what lies inside. */
+#include "winograd.h"
+
+#include <string.h>
+
+/* The first output of a tile along an axis. */
+static int64_t base_of(const ck_winograd_axis *a, int64_t tile) {
+  return tile / a->class_tiles + tile % a->class_tiles * a->m * a->dilation;
+}
+
+/* Which of a tile's inputs, beginning at x, lie inside. */
+static unsigned bits_of(const ck_winograd_axis *a, int64_t x) {
+  unsigned bits = 0;
+  for (int i = 0; i < a->n; i++) bits |= (unsigned)(x + i * a->dilation >= 0 && x + i * a->dilation < a->in) << i;
+  return bits;
+}
+
+/* Outputs of a tile that lie inside. */
+static int inside_of(const ck_winograd_axis *a, int64_t base) {
+  return (int)ck_clamp(ck_ceil_div(ck_max(a->out - base, 0), a->dilation), 0, a->m);
+}
+
+/* The input slice of a slot, NULL where it lies in the padding. */
+static const char *slice_of(const ck_winograd_call *call, int64_t group, ck_winograd_block block, int64_t slot) {
+  const ck_winograd *w = &call->w;
+  const ck_conv_problem *p = &call->plan->problem;
+  const bool deep = w->depth_taps > 1;
+  const int64_t plane = block.plane0 + (deep ? 0 : slot);
+  const int64_t id = plane % w->depth_out * w->depth_stride - w->depth_before + (deep ? slot : 0);
+  const bool channels_last = p->layout == CK_LAYOUT_CHANNELS_LAST;
+  const int64_t area = w->axis[0].in * w->axis[1].in;
+  if (id < 0 || id >= w->depth_in) return NULL;
+  const int64_t offset =
+      plane / w->depth_out * call->buffers->src_batch_stride +
+      (channels_last ? id * area * p->ic + group * w->channels : (group * w->channels * w->depth_in + id) * area);
+  return (const char *)call->buffers->src + offset * w->size;
+}
+
+/* ---- Strips ---------------------------------------------------------------------------------------------------------------- */
+
+/* A few rows of tiles, or a part of one, and the pixels that they touch: rows y0, y0 + dilation, ... and columns [x0, x1). */
+typedef struct {
+  int64_t unit0, units, tile_row, tile0, tile1; /* tile0, tile1: columns */
+  int64_t y0, rows, x0, x1;
+} ck_strip;
+
+/* The strip of inputs or outputs that begins at a unit; y0 may lie outside, [x0, x1) does not. */
+static ck_strip strip_at(const ck_winograd *w, int64_t unit, int64_t last, bool input) {
+  const ck_winograd_axis *high = &w->axis[0], *wide = &w->axis[1];
+  ck_strip s = {
+      .unit0 = unit, .units = 1, .tile_row = unit / w->segments, .tile1 = wide->tiles, .x1 = input ? wide->in : wide->out};
+  if (w->segments == 1) {
+    const int64_t of_class = high->class_tiles - s.tile_row % high->class_tiles;
+    s.units = ck_min(ck_min(w->strip_rows_units, last - unit), of_class);
+  } else {
+    s.tile0 = unit % w->segments * w->segment;
+    s.tile1 = ck_min(s.tile0 + w->segment, wide->tiles);
+    const int64_t from = s.tile0 * wide->m - (input ? wide->before : 0);
+    s.x1 = ck_min(from + (s.tile1 - s.tile0) * wide->m + (input ? wide->taps - 1 : 0), s.x1);
+    s.x0 = ck_clamp(from, 0, ck_max(s.x1 - 1, 0));
+    s.x1 = ck_max(s.x1, s.x0);
+  }
+  s.y0 = base_of(high, s.tile_row) - (input ? high->before : 0);
+  s.rows = s.units * high->m + (input ? high->n - high->m : 0);
+  return s;
+}
+
+/* Rows [*first, *last) of the strip that lie inside an axis of that length. */
+static void rows_inside(const ck_strip *s, int64_t length, int64_t dilation, int64_t *first, int64_t *last) {
+  *first = s->y0 < 0 ? ck_min(ck_ceil_div(-s->y0, dilation), s->rows) : 0;
+  *last = s->y0 < length ? ck_min((length - 1 - s->y0) / dilation + 1, s->rows) : 0;
+  if (*last < *first) *last = *first;
+}
+
+static int64_t widest(const ck_winograd *w, bool input) {
+  const ck_winograd_axis *wide = &w->axis[1];
+  if (w->segments == 1) return input ? wide->in : wide->out;
+  return w->segment * wide->m + (input ? wide->taps - 1 : 0);
+}
+int64_t ck_winograd_strip_in(const ck_winograd *w) {
+  const ck_winograd_axis *high = &w->axis[0];
+  return (w->strip_rows_units * high->m + high->n - high->m) * widest(w, true) * w->lanes;
+}
+int64_t ck_winograd_strip_out(const ck_winograd *w) { return w->strip_rows_units * w->axis[0].m * widest(w, false) * w->lanes; }
+
+/* Between `count` channels of a slice and a strip, either way. */
+static void transpose_strip(const ck_winograd_call *call, const ck_strip *s, char *slice, int64_t count, char *strip,
+                            bool input) {
+  const ck_winograd *w = &call->w;
+  const ck_winograd_axis *high = &w->axis[0], *wide = &w->axis[1];
+  const int64_t row = input ? wide->in : wide->out, area = row * (input ? high->in : high->out), pitch = s->x1 - s->x0;
+  const int64_t channel = area * (input ? w->depth_in : w->depth_out);
+  int64_t first, last;
+  rows_inside(s, input ? high->in : high->out, high->dilation, &first, &last);
+  const bool flat = pitch == row && high->dilation == 1;
+  const int64_t pixels = flat ? (last - first) * pitch : pitch;
+  if (pitch == 0) return;
+  for (int64_t r = first; r < last; r += flat ? last - first : 1) {
+    char *outside = slice + ((s->y0 + r * high->dilation) * row + s->x0) * w->size,
+         *inside = strip + r * pitch * w->lanes * w->size;
+    ck_transpose t = {.src = outside,
+                      .dst = inside,
+                      .src_stride = channel,
+                      .src_step = 1,
+                      .dst_stride = w->lanes,
+                      .rows = count,
+                      .columns = pixels,
+                      .overhang = true};
+    if (!input)
+      t = (ck_transpose){.src = inside,
+                         .dst = outside,
+                         .src_stride = w->lanes,
+                         .src_step = 1,
+                         .dst_stride = channel,
+                         .rows = pixels,
+                         .columns = count};
+    call->kernels->transpose(&t);
+  }
+}
+
+/* ---- Input ----------------------------------------------------------------------------------------------------------------- */
+
+/* Runs of tiles of one unit that read the same columns of their tile, transformed together: channels first, one vector of channels. */
+static void unit_from_strip(const ck_winograd *w, const ck_kernels *kernels, ck_winograd_input t, const ck_strip *s) {
+  const ck_winograd_axis *wide = &w->axis[1];
+  char *v = t.dst;
+  const char *strip = t.src;
+  for (int64_t tile = s->tile0; tile < s->tile1; tile += t.count) {
+    const int64_t x = base_of(wide, tile) - wide->before, step = wide->m * wide->dilation;
+    const int64_t most = ck_min(s->tile1 - tile, wide->class_tiles - tile % wide->class_tiles);
+    t.column_bits = bits_of(wide, x);
+    t.count = 1;
+    while (t.count < most && bits_of(wide, x + t.count * step) == t.column_bits) t.count++;
+    t.src = strip + (x - s->x0) * w->lanes * w->size;
+    t.dst = v + (tile - s->tile0) * w->v_row * w->size;
+    kernels->winograd_input(&t);
+  }
+}
+
+static void slice_from_strips(const ck_winograd_call *call, const char *slice, ck_winograd_block block, int64_t vector0,
+                              int64_t vector1, int64_t plane, char *v, char *strip) {
+  const ck_winograd *w = &call->w;
+  const ck_winograd_axis *high = &w->axis[0], *wide = &w->axis[1];
+  const int64_t channel = high->in * wide->in * w->depth_in, tile0 = ck_winograd_first_tile(w, block.unit0);
+  for (int64_t vector = vector0; vector < vector1; vector++) {
+    const int64_t count = ck_min(w->lanes, w->channels - vector * w->lanes);
+    for (int64_t unit = block.unit0; unit < block.unit0 + block.units;) {
+      const ck_strip s = strip_at(w, unit, block.unit0 + block.units, true);
+      const int64_t pitch = s.x1 - s.x0;
+      transpose_strip(call, &s, (char *)slice + vector * w->lanes * channel * w->size, count, strip, true);
+      for (int64_t i = 0; i < s.units; i++, unit++) {
+        const ck_winograd_input t = {
+            .src = strip + i * high->m * pitch * w->lanes * w->size,
+            .dst = v + ((ck_winograd_first_tile(w, unit) - tile0) * w->v_row + vector * w->lanes) * w->size,
+            .row_step = pitch * w->lanes,
+            .column_step = wide->dilation * w->lanes,
+            .plane_step = plane,
+            .src_next = wide->m * wide->dilation * w->lanes,
+            .dst_next = w->v_row,
+            .rows = high->n,
+            .columns = wide->n,
+            .row_bits = bits_of(high, base_of(high, s.tile_row + i) - high->before),
+            .lanes = (int)w->lanes};
+        unit_from_strip(w, call->kernels, t, &s);
+      }
+    }
+  }
+}
+
+static void slice_in_place(const ck_winograd_call *call, const char *slice, ck_winograd_block block, int64_t vector0,
+                           int64_t vector1, int64_t plane, char *v) {
+  const ck_winograd *w = &call->w;
+  const ck_winograd_axis *high = &w->axis[0], *wide = &w->axis[1];
+  const int64_t pixel = call->plan->problem.ic, row = pixel * wide->in, first = ck_winograd_first_tile(w, block.unit0);
+  const int64_t tiles = ck_winograd_tiles(w, block), from = vector0 * w->lanes, to = ck_min(vector1 * w->lanes, w->channels);
+  for (int64_t tile = first; tile < first + tiles; tile++) {
+    const int64_t y = base_of(high, tile / wide->tiles) - high->before, x = base_of(wide, tile % wide->tiles) - wide->before;
+    ck_winograd_input t = {.src = slice + (y * row + x * pixel + from) * w->size,
+                           .dst = v + ((tile - first) * w->v_row + from) * w->size,
+                           .row_step = row * high->dilation,
+                           .column_step = pixel * wide->dilation,
+                           .plane_step = plane,
+                           .src_next = w->lanes,
+                           .dst_next = w->lanes,
+                           .count = (to - from) / w->lanes,
+                           .rows = high->n,
+                           .columns = wide->n,
+                           .row_bits = bits_of(high, y),
+                           .column_bits = bits_of(wide, x),
+                           .lanes = (int)w->lanes};
+    if (t.count > 0) call->kernels->winograd_input(&t);
+    if ((to - from) % w->lanes == 0) continue;
+    t.src = (const char *)t.src + t.count * w->lanes * w->size;
+    t.dst = (char *)t.dst + t.count * w->lanes * w->size;
+    t.lanes = (int)((to - from) % w->lanes);
+    t.count = 1;
+    call->kernels->winograd_input(&t);
+  }
+}
+
+void ck_winograd_tiles_in(const ck_winograd_call *call, int64_t group, ck_winograd_block block, int64_t vector0,
+                          int64_t vector1, char *v, char *strip) {
+  const ck_winograd *w = &call->w;
+  const int64_t slots = ck_winograd_slots(w, block), tiles = ck_winograd_tiles(w, block);
+  const int64_t plane = ck_winograd_plane(w, slots * tiles, w->v_row);
+  for (int64_t slot = 0; slot < slots; slot++) {
+    const char *slice = slice_of(call, group, block, slot);
+    char *to = v + slot * tiles * w->v_row * w->size;
+    if (!slice) continue;
+    if (call->plan->problem.layout == CK_LAYOUT_CHANNELS_LAST)
+      slice_in_place(call, slice, block, vector0, vector1, plane, to);
+    else
+      slice_from_strips(call, slice, block, vector0, vector1, plane, to, strip);
+  }
+}
+
+/* ---- Output ---------------------------------------------------------------------------------------------------------------- */
+
+/* The outputs of one tile or of a run of them. */
+static ck_winograd_output output_of(const ck_winograd_call *call, int64_t group, int64_t first, int64_t plane) {
+  const ck_winograd *w = &call->w;
+  const char *bias = call->buffers->bias;
+  return (ck_winograd_output){.bias = bias ? bias + (group * w->outputs + first) * w->size : NULL,
+                              .plane_step = plane,
+                              .count = 1,
+                              .rows = w->axis[0].n,
+                              .columns = w->axis[1].n,
+                              .row_taps = w->axis[0].taps,
+                              .column_taps = w->axis[1].taps,
+                              .lanes = (int)w->lanes,
+                              .activation = call->plan->problem.activation};
+}
+
+static void plane_to_strips(const ck_winograd_call *call, ck_winograd_output t, char *dst, ck_winograd_block block,
+                            int64_t count, const char *m, int64_t m_row, char *strip) {
+  const ck_winograd *w = &call->w;
+  const ck_winograd_axis *high = &w->axis[0], *wide = &w->axis[1];
+  const int64_t tile0 = ck_winograd_first_tile(w, block.unit0);
+  t.column_step = wide->dilation * w->lanes;
+  t.src_next = m_row;
+  t.dst_next = wide->m * wide->dilation * w->lanes;
+  t.lanes = (int)w->lanes;
+  for (int64_t unit = block.unit0; unit < block.unit0 + block.units;) {
+    const ck_strip s = strip_at(w, unit, block.unit0 + block.units, false);
+    t.row_step = (s.x1 - s.x0) * w->lanes;
+    for (int64_t i = 0; i < s.units; i++, unit++) {
+      const char *row = m + (ck_winograd_first_tile(w, unit) - tile0) * m_row * w->size;
+      t.rows_stored = inside_of(high, base_of(high, s.tile_row + i));
+      for (int64_t tile = s.tile0; tile < s.tile1; tile += t.count) {
+        const int64_t x = base_of(wide, tile);
+        t.columns_stored = inside_of(wide, x);
+        t.count = 1;
+        /* All tiles of a class but the last are whole. */
+        if (t.columns_stored == wide->m) t.count = ck_min(s.tile1 - tile, ck_ceil_div(wide->out - x, wide->dilation) / wide->m);
+        t.src = row + (tile - s.tile0) * m_row * w->size;
+        t.dst = strip + (i * high->m * t.row_step + (x - s.x0) * w->lanes) * w->size;
+        call->kernels->winograd_output(&t);
+      }
+    }
+    transpose_strip(call, &s, dst, count, strip, false);
+  }
+}
+
+static void plane_in_place(const ck_winograd_call *call, ck_winograd_output t, char *dst, ck_winograd_block block,
+                           int64_t count, const char *m, int64_t m_row) {
+  const ck_winograd *w = &call->w;
+  const ck_winograd_axis *high = &w->axis[0], *wide = &w->axis[1];
+  const int64_t pixel = call->plan->problem.oc, row = pixel * wide->out;
+  const int64_t first = ck_winograd_first_tile(w, block.unit0), tiles = ck_winograd_tiles(w, block);
+  const int64_t whole = count / w->lanes * w->lanes;
+  const char *bias = t.bias;
+  t.row_step = row * high->dilation;
+  t.column_step = pixel * wide->dilation;
+  t.src_next = t.dst_next = t.bias_next = w->lanes;
+  for (int64_t tile = first; tile < first + tiles; tile++) {
+    const int64_t y = base_of(high, tile / wide->tiles), x = base_of(wide, tile % wide->tiles);
+    t.rows_stored = inside_of(high, y);
+    t.columns_stored = inside_of(wide, x);
+    if (t.rows_stored == 0 || t.columns_stored == 0) continue;
+    for (int64_t at = 0; at<count; at += whole> at ? whole : w->lanes) {
+      t.count = at < whole ? whole / w->lanes : 1;
+      t.lanes = (int)(at < whole ? w->lanes : count - whole);
+      t.src = m + ((tile - first) * m_row + at) * w->size;
+      t.dst = dst + (y * row + x * pixel + at) * w->size;
+      t.bias = bias ? bias + at * w->size : NULL;
+      call->kernels->winograd_output(&t);
+    }
+  }
+}
+
+void ck_winograd_tiles_out(const ck_winograd_call *call, int64_t group, ck_winograd_block block, int64_t first, int64_t count,
+                           const char *m, int64_t m_row, char *strip) {
+  const ck_winograd *w = &call->w;
+  const ck_conv_problem *p = &call->plan->problem;
+  const int64_t tiles = ck_winograd_tiles(w, block), plane = ck_winograd_plane(w, block.planes * tiles, m_row);
+  const int64_t area = w->axis[0].out * w->axis[1].out;
+  for (int64_t q = 0; q < block.planes; q++) {
+    const int64_t sample = (block.plane0 + q) / w->depth_out, od = (block.plane0 + q) % w->depth_out;
+    const char *from = m + q * tiles * m_row * w->size;
+    char *dst = call->buffers->dst;
+    if (p->layout == CK_LAYOUT_CHANNELS_LAST) {
+      dst += ((sample * w->depth_out + od) * area * p->oc + group * w->outputs + first) * w->size;
+      plane_in_place(call, output_of(call, group, first, plane), dst, block, count, from, m_row);
+      continue;
+    }
+    for (int64_t at = 0; at < count; at += w->lanes) {
+      const int64_t channel = sample * p->oc + group * w->outputs + first + at, lanes = ck_min(w->lanes, count - at);
+      ck_winograd_output t = output_of(call, group, first + at, plane);
+      char bias[CK_ALIGNMENT] __attribute__((aligned(CK_ALIGNMENT))) = {0};
+      if (t.bias && lanes < w->lanes) t.bias = memcpy(bias, t.bias, (size_t)(lanes * w->size));
+      plane_to_strips(call, t, dst + (channel * w->depth_out + od) * area * w->size, block, lanes, from + at * w->size, m_row,
+                      strip);
+    }
+  }
+}
