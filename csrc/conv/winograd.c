@@ -183,7 +183,7 @@ static void choose_blocks(const ck_conv_plan *plan, ck_winograd *w) {
                 planes = w->depth_taps > 1 ? ck_min(w->depth_out, 16) : 256;
   const int64_t lanes = w->lanes * tile_vectors(plan), all = output_tiles(plan, w);
   w->part_tiles = ck_min(ck_max(64 / lanes, 1), all);
-  const ck_winograd_block local = largest(plan, w, planes, w->units, true, true, l2 * 6 / 10);
+  const ck_winograd_block local = largest(plan, w, planes, w->units, true, true, l2 * 3 / 10);
   w->block_planes = local.planes;
   w->block_units = local.units;
   w->shared = local.planes * ck_winograd_tiles(w, local) < 2 * tile_rows(plan) && v_elements(w, local) * w->size * 2 > l2;
@@ -297,11 +297,11 @@ static void multiply(const ck_winograd_call *call, int64_t group, ck_winograd_bl
   const bool joined = tiles == v_tiles && (w->depth_taps == 1 || w->depth_stride == 1);
   if (deep) memset(m, 0, (size_t)(w->elements * m_plane * w->size));
   ck_gemm_tile g = {.a_in_place = true, .a_stride = w->v_row, .c_stride = m_row, .k_outer = 1};
-  for (int64_t e = 0; e < w->elements; e++) {
-    for (int64_t tile = tile0; tile < tile1; tile++) {
-      g.lanes = (int)ck_min(lanes, ck_round_up(w->outputs - tile * lanes, w->lanes));
-      g.b_stride = g.lanes;
-      for (int64_t k = 0; k < w->depth_taps; k++) {
+  for (int64_t tile = tile0; tile < tile1; tile++) {
+    g.lanes = (int)ck_min(lanes, ck_round_up(w->outputs - tile * lanes, w->lanes));
+    g.b_stride = g.lanes;
+    for (int64_t k = 0; k < w->depth_taps; k++) {
+      for (int64_t e = 0; e < w->elements; e++) {
         g.b = call->weights + (group * u_elements(w) + tile * lanes * w->depth_taps * w->elements * w->channels +
                                (k * w->elements + e) * w->channels * g.lanes) *
                                   w->size;

@@ -12,6 +12,8 @@
  * free of spills: look for stack traffic in its disassembly after a change.
  * After: Van Zee and van de Geijn, BLIS, ACM TOMS 41(3), 2015, section 4, for the shape of the tile; the addressing is our own. */
 
+#define CK_GEMM_AHEAD 1536 /* bytes of packed weights that are fetched before they are used: few rows go through them at the speed of L3 */
+
 /* Moves the runs of all rows between C and a block without gaps in its lanes: rows of `pitch` elements, with a vector to spare after the last. */
 static CK_NOINLINE void CK_OP(gemm_runs)(const ck_gemm_tile *t, CK_T *block, const ptrdiff_t pitch, const bool store) {
   for (int i = 0; i < t->rows; i++) {
@@ -96,6 +98,10 @@ CK_INLINE void CK_OP(gemm_body)(const ck_gemm_tile *t, const int rows, const int
     for (int64_t k = t->k; k > 0; k--) {
       const CK_T *from = b_in_place ? b + *b_offset++ : b;
       CK_V line[CK_TILE_VECTORS];
+      if (a_in_place && !b_in_place) {
+#pragma GCC unroll 4
+        for (int j = 0; j < vectors * CK_SIMD_BYTES; j += 64) __builtin_prefetch((const char *)from + CK_GEMM_AHEAD + j);
+      }
       if (b_in_place) {
 #pragma GCC unroll 4
         for (int j = 0; j < vectors; j++) __builtin_prefetch(b + b_offset[CK_OFFSETS_AHEAD] + j * CK_LANES);
@@ -150,6 +156,7 @@ static void CK_OP(gemm)(const ck_gemm_tile *t) {
   instances[vectors - 1][t->rows - 1][t->b_offsets ? 2 : t->a_in_place ? 1 : 0](t);
 }
 
+#undef CK_GEMM_AHEAD
 #undef CK_GEMM_FUNCTION
 #undef CK_GEMM_INSTANCE
 #undef CK_GEMM_PACKED
