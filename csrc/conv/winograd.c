@@ -222,11 +222,11 @@ static void pack_vector(const ck_winograd_pack *call, int64_t group, int64_t til
     const ck_transpose t = {.src = call->weights + (((group * w->outputs + output) * w->channels + channel) * taps) * w->size,
                             .dst = scratch,
                             .src_stride = w->channels * taps,
-                            .src_step = 1,
+
                             .dst_stride = w->lanes,
                             .rows = ck_min(w->lanes, w->outputs - output),
                             .columns = count * taps,
-                            .overhang = true};
+                            .fill = true};
     kernels->transpose(&t);
     for (int64_t k = 0; k < w->depth_taps; k++) {
       const ck_winograd_weights u = {.src = scratch + k * plane_taps * w->lanes * w->size,

@@ -107,16 +107,16 @@ static void transpose_strip(const ck_winograd_call *call, const ck_strip *s, cha
     ck_transpose t = {.src = outside,
                       .dst = inside,
                       .src_stride = channel,
-                      .src_step = 1,
+
                       .dst_stride = w->lanes,
                       .rows = count,
                       .columns = pixels,
-                      .overhang = true};
+                      .fill = true};
     if (!input)
       t = (ck_transpose){.src = inside,
                          .dst = outside,
                          .src_stride = w->lanes,
-                         .src_step = 1,
+
                          .dst_stride = channel,
                          .rows = pixels,
                          .columns = count};
