@@ -349,6 +349,10 @@ cdef class Conv:
         return self.plan.thread_bytes
 
     @property
+    def shared_bytes(self):
+        return self.plan.shared_bytes
+
+    @property
     def reason(self):
         """Why the algorithm that was asked for does not serve the problem, where that is why it was refused."""
         return self.declines(self.asked) if self.status == CK_STATUS_ALGORITHM and self.asked >= 0 else ""

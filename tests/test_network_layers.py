@@ -26,6 +26,7 @@ from cases import (
     operands,
     repeats_with,
     run,
+    settled,
 )
 
 from convkit import reference
@@ -91,7 +92,8 @@ def check_layer(name: str, algorithms: tuple[str, ...]) -> int:
     with repeats_with(f'PYTHONPATH=tests:bench python -c "{call}"'):
         for algorithm in algorithms:
             try:
-                results[algorithm] = run(replace(case, algorithm=algorithm), x, weight, None)
+                line = replace(case, algorithm=algorithm)
+                results[algorithm] = settled(line, run(line, x, weight, None), lambda c: run(c, x, weight, None))
             except NotImplementedError:
                 assert algorithm != "auto"
         first, *others = results.values()

@@ -21,8 +21,7 @@
 #include "../base/workspace.h"
 
 #define CHAIN 128
-#define CHANNELS_MOST                                                                                                          \
-  1024 /* terms of a sum (channels and depth taps) up to which the error bound of docs/numerics.md is tested */
+#define TERMS_MOST 4096     /* of a sum: up to here the error bound of docs/numerics.md is tested */
 #define SCRATCH_BYTES 16384 /* weights of a few input channels, transposed */
 #define STRIP_BYTES (64 << 10)
 #define SHARED_BYTES (12 << 20) /* of V */
@@ -56,9 +55,14 @@ static const char *declines(const ck_conv_problem *p) {
     return "it serves at most 5 taps in height and width";
   if (w->kernel[0] > 9) return "it serves at most 9 taps in depth";
   if (p->ic / p->g == 1) return "one input channel a group leaves nothing to save";
-  if (p->ic / p->g * w->kernel[0] > CHANNELS_MOST)
-    return "sums over more than 1024 input channels and depth taps may miss its error bound";
-  if (w->dilation[2] > 1 && ck_max(w->in[2], w->out[2]) > 1024) return "dilated rows may be at most 1024 pixels long";
+  if (p->ic / p->g * w->kernel[0] > TERMS_MOST)
+    return "sums over more than 4096 input channels and depth taps may miss its error bound";
+  /* Of one tile of each class in a row: the transformed inputs, and a strip. */
+  const int64_t tile = (w->kernel[1] > 1 ? CK_WINOGRAD_MOST : 1) * CK_WINOGRAD_MOST,
+                classes = ck_min(w->dilation[2], w->out[2]);
+  if (classes > 2048 || classes * tile * (p->ic / p->g + 16) * ck_dtype_size(p->src_dtype) > SHARED_BYTES ||
+      classes * tile * CK_ALIGNMENT > 1 << 20)
+    return "tiles of rows that are dilated so far do not fit the caches";
   return NULL;
 }
 
@@ -71,10 +75,10 @@ static ck_winograd_axis axis_of(const ck_window *w, int axis, int n) {
                         .out = w->out[axis],
                         .before = w->before[axis],
                         .dilation = w->kernel[axis] > 1 ? w->dilation[axis] : 1};
-  const int64_t classes = ck_min(a.dilation, a.out);
+  a.classes = ck_min(a.dilation, a.out);
   a.m = a.n - a.taps + 1;
   a.class_tiles = ck_ceil_div(ck_ceil_div(a.out, a.dilation), a.m);
-  a.tiles = classes * a.class_tiles;
+  a.tiles = a.classes * a.class_tiles;
   return a;
 }
 
@@ -97,10 +101,11 @@ static ck_winograd sizes_of(const ck_conv_plan *plan, int n) {
   const ck_winograd_axis *high = &w.axis[0], *wide = &w.axis[1];
   w.elements = high->n * wide->n;
   w.v_row = ck_winograd_row(&w, w.channels);
-  /* A unit's strip keeps to STRIP_BYTES; dilated rows are not cut, since columns of all classes lie between each other. */
-  const int64_t most = ck_max((STRIP_BYTES / (high->n * w.lanes * w.size) - wide->taps) / wide->m, 1);
-  w.segments = wide->dilation > 1 ? 1 : ck_ceil_div(wide->tiles, ck_min(most, 64));
-  w.segment = ck_ceil_div(wide->tiles, w.segments);
+  /* A unit's strip keeps to STRIP_BYTES, if it is not a single tile of each class. */
+  const int64_t columns = STRIP_BYTES / (high->n * w.lanes * w.size) - (wide->taps - 1) * wide->dilation;
+  const int64_t most = ck_max(ck_min(columns / (wide->m * wide->dilation), 64 / wide->classes), 1);
+  w.segments = ck_ceil_div(wide->class_tiles, most);
+  w.segment = ck_ceil_div(wide->class_tiles, w.segments) * wide->classes;
   w.segments = ck_ceil_div(wide->tiles, w.segment);
   w.units = high->tiles * w.segments;
   w.strip_rows_units = 1;
@@ -186,7 +191,8 @@ static void choose_blocks(const ck_conv_plan *plan, ck_winograd *w) {
   const ck_winograd_block local = largest(plan, w, planes, w->units, true, true, l2 * 3 / 10);
   w->block_planes = local.planes;
   w->block_units = local.units;
-  w->shared = local.planes * ck_winograd_tiles(w, local) < 2 * tile_rows(plan) && v_elements(w, local) * w->size * 2 > l2;
+  const int64_t bytes = (v_elements(w, local) + m_elements(plan, w, local)) * w->size;
+  w->shared = (local.planes * ck_winograd_tiles(w, local) < 2 * tile_rows(plan) && bytes * 4 > l2) || bytes > l2;
   if (!w->shared) return;
   const ck_winograd_block round = largest(plan, w, w->depth_taps > 1 ? w->depth_out : 256, w->units, true, false, SHARED_BYTES);
   w->part_tiles = ck_min(ck_max(128 / lanes, 1), all);

@@ -1,7 +1,8 @@
 /* winograd.h: the sizes that the parts of the Winograd algorithm share: winograd.c plans and runs, winograd_tiles.c moves and transforms tiles.
  *
  * A tile is n x n inputs and m x m outputs. Along a dilated axis the outputs of each residue modulo the dilation are an image of their own (a class) with
- * neighbours `dilation` apart, and so is the tile. Tiles of a plane are numbered in row-major order, classes after each other. */
+ * neighbours `dilation` apart, and so is the tile. Tiles of a plane are numbered in row-major order. Down the height, the tiles of a class follow each
+ * other; along the width, the first tiles of all classes, which lie between each other, then the second ones. */
 #ifndef CK_CONV_WINOGRAD_H
 #define CK_CONV_WINOGRAD_H
 
@@ -10,7 +11,7 @@
 typedef struct {
   int taps, n, m;
   int64_t in, out, before, dilation;
-  int64_t class_tiles, tiles; /* of a class, of all */
+  int64_t classes, class_tiles, tiles; /* tiles: of a class, of all */
 } ck_winograd_axis;
 
 /* A range of output planes and in each of them a range of tiles, in whole units. Planes are numbered over the batch, d of each sample after

@@ -9,9 +9,18 @@
 
 #include <string.h>
 
-/* The first output of a tile along an axis. */
-static int64_t base_of(const ck_winograd_axis *a, int64_t tile) {
+/* The first output of a tile: of a row of tiles, of a column. */
+static int64_t row_of(const ck_winograd_axis *a, int64_t tile) {
   return tile / a->class_tiles + tile % a->class_tiles * a->m * a->dilation;
+}
+static int64_t column_of(const ck_winograd_axis *a, int64_t tile) {
+  return tile / a->classes * a->m * a->dilation + tile % a->classes;
+}
+
+/* Columns from one tile to the next, and how many tiles follow in such steps. */
+static int64_t column_step(const ck_winograd_axis *a) { return a->classes > 1 ? 1 : a->m * a->dilation; }
+static int64_t evenly(const ck_winograd_axis *a, int64_t tile, int64_t last) {
+  return a->classes > 1 ? ck_min(a->classes - tile % a->classes, last - tile) : last - tile;
 }
 
 /* Which of a tile's inputs, beginning at x, lie inside. */
@@ -61,12 +70,13 @@ static ck_strip strip_at(const ck_winograd *w, int64_t unit, int64_t last, bool 
   } else {
     s.tile0 = unit % w->segments * w->segment;
     s.tile1 = ck_min(s.tile0 + w->segment, wide->tiles);
-    const int64_t from = s.tile0 * wide->m - (input ? wide->before : 0);
-    s.x1 = ck_min(from + (s.tile1 - s.tile0) * wide->m + (input ? wide->taps - 1 : 0), s.x1);
+    const int64_t from = column_of(wide, s.tile0) - (input ? wide->before : 0);
+    const int64_t span = ((s.tile1 - s.tile0) / wide->classes * wide->m + (input ? wide->taps - 1 : 0)) * wide->dilation;
+    s.x1 = ck_min(from + span, s.x1);
     s.x0 = ck_clamp(from, 0, ck_max(s.x1 - 1, 0));
     s.x1 = ck_max(s.x1, s.x0);
   }
-  s.y0 = base_of(high, s.tile_row) - (input ? high->before : 0);
+  s.y0 = row_of(high, s.tile_row) - (input ? high->before : 0);
   s.rows = s.units * high->m + (input ? high->n - high->m : 0);
   return s;
 }
@@ -81,7 +91,7 @@ static void rows_inside(const ck_strip *s, int64_t length, int64_t dilation, int
 static int64_t widest(const ck_winograd *w, bool input) {
   const ck_winograd_axis *wide = &w->axis[1];
   if (w->segments == 1) return input ? wide->in : wide->out;
-  return w->segment * wide->m + (input ? wide->taps - 1 : 0);
+  return (w->segment / wide->classes * wide->m + (input ? wide->taps - 1 : 0)) * wide->dilation;
 }
 int64_t ck_winograd_strip_in(const ck_winograd *w) {
   const ck_winograd_axis *high = &w->axis[0];
@@ -132,8 +142,7 @@ static void unit_from_strip(const ck_winograd *w, const ck_kernels *kernels, ck_
   char *v = t.dst;
   const char *strip = t.src;
   for (int64_t tile = s->tile0; tile < s->tile1; tile += t.count) {
-    const int64_t x = base_of(wide, tile) - wide->before, step = wide->m * wide->dilation;
-    const int64_t most = ck_min(s->tile1 - tile, wide->class_tiles - tile % wide->class_tiles);
+    const int64_t x = column_of(wide, tile) - wide->before, step = column_step(wide), most = evenly(wide, tile, s->tile1);
     t.column_bits = bits_of(wide, x);
     t.count = 1;
     while (t.count < most && bits_of(wide, x + t.count * step) == t.column_bits) t.count++;
@@ -161,11 +170,11 @@ static void slice_from_strips(const ck_winograd_call *call, const char *slice, c
             .row_step = pitch * w->lanes,
             .column_step = wide->dilation * w->lanes,
             .plane_step = plane,
-            .src_next = wide->m * wide->dilation * w->lanes,
+            .src_next = column_step(wide) * w->lanes,
             .dst_next = w->v_row,
             .rows = high->n,
             .columns = wide->n,
-            .row_bits = bits_of(high, base_of(high, s.tile_row + i) - high->before),
+            .row_bits = bits_of(high, row_of(high, s.tile_row + i) - high->before),
             .lanes = (int)w->lanes};
         unit_from_strip(w, call->kernels, t, &s);
       }
@@ -180,7 +189,7 @@ static void slice_in_place(const ck_winograd_call *call, const char *slice, ck_w
   const int64_t pixel = call->plan->problem.ic, row = pixel * wide->in, first = ck_winograd_first_tile(w, block.unit0);
   const int64_t tiles = ck_winograd_tiles(w, block), from = vector0 * w->lanes, to = ck_min(vector1 * w->lanes, w->channels);
   for (int64_t tile = first; tile < first + tiles; tile++) {
-    const int64_t y = base_of(high, tile / wide->tiles) - high->before, x = base_of(wide, tile % wide->tiles) - wide->before;
+    const int64_t y = row_of(high, tile / wide->tiles) - high->before, x = column_of(wide, tile % wide->tiles) - wide->before;
     ck_winograd_input t = {.src = slice + (y * row + x * pixel + from) * w->size,
                            .dst = v + ((tile - first) * w->v_row + from) * w->size,
                            .row_step = row * high->dilation,
@@ -244,20 +253,20 @@ static void plane_to_strips(const ck_winograd_call *call, ck_winograd_output t, 
   const int64_t tile0 = ck_winograd_first_tile(w, block.unit0);
   t.column_step = wide->dilation * w->lanes;
   t.src_next = m_row;
-  t.dst_next = wide->m * wide->dilation * w->lanes;
+  t.dst_next = column_step(wide) * w->lanes;
   t.lanes = (int)w->lanes;
   for (int64_t unit = block.unit0; unit < block.unit0 + block.units;) {
     const ck_strip s = strip_at(w, unit, block.unit0 + block.units, false);
     t.row_step = (s.x1 - s.x0) * w->lanes;
     for (int64_t i = 0; i < s.units; i++, unit++) {
       const char *row = m + (ck_winograd_first_tile(w, unit) - tile0) * m_row * w->size;
-      t.rows_stored = inside_of(high, base_of(high, s.tile_row + i));
+      t.rows_stored = inside_of(high, row_of(high, s.tile_row + i));
       for (int64_t tile = s.tile0; tile < s.tile1; tile += t.count) {
-        const int64_t x = base_of(wide, tile);
+        const int64_t x = column_of(wide, tile);
+        const int64_t most = evenly(wide, tile, s.tile1);
         t.columns_stored = inside_of(wide, x);
         t.count = 1;
-        /* All tiles of a class but the last are whole. */
-        if (t.columns_stored == wide->m) t.count = ck_min(s.tile1 - tile, ck_ceil_div(wide->out - x, wide->dilation) / wide->m);
+        while (t.count < most && inside_of(wide, x + t.count * column_step(wide)) == t.columns_stored) t.count++;
         t.src = row + (tile - s.tile0) * m_row * w->size;
         t.dst = strip + (i * high->m * t.row_step + (x - s.x0) * w->lanes) * w->size;
         call->kernels->winograd_output(&t);
@@ -279,7 +288,7 @@ static void plane_in_place(const ck_winograd_call *call, ck_winograd_output t, c
   t.column_step = pixel * wide->dilation;
   t.src_next = t.dst_next = t.bias_next = w->lanes;
   for (int64_t tile = first; tile < first + tiles; tile++) {
-    const int64_t y = base_of(high, tile / wide->tiles), x = base_of(wide, tile % wide->tiles);
+    const int64_t y = row_of(high, tile / wide->tiles), x = column_of(wide, tile % wide->tiles);
     t.rows_stored = inside_of(high, y);
     t.columns_stored = inside_of(wide, x);
     if (t.rows_stored == 0 || t.columns_stored == 0) continue;
