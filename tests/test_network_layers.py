@@ -93,7 +93,7 @@ def check_layer(name: str, algorithms: tuple[str, ...]) -> int:
         for algorithm in algorithms:
             try:
                 line = replace(case, algorithm=algorithm)
-                results[algorithm] = settled(line, run(line, x, weight, None), lambda c: run(c, x, weight, None))
+                results[algorithm] = settled(algorithm, run(line, x, weight, None))
             except NotImplementedError:
                 assert algorithm != "auto"
         first, *others = results.values()

@@ -188,7 +188,9 @@ static void choose_blocks(const ck_conv_plan *plan, ck_winograd *w) {
                 planes = w->depth_taps > 1 ? ck_min(w->depth_out, 16) : 256;
   const int64_t lanes = w->lanes * tile_vectors(plan), all = output_tiles(plan, w);
   w->part_tiles = ck_min(ck_max(64 / lanes, 1), all);
-  const ck_winograd_block local = largest(plan, w, planes, w->units, true, true, l2 * 3 / 10);
+  /* Small weights stay in L2 beside V and M; large ones come from L3 for every block, which should then be large. */
+  const int64_t share = u_elements(w) * w->size * 2 < l2 ? 3 : 6;
+  const ck_winograd_block local = largest(plan, w, planes, w->units, true, true, l2 * share / 10);
   w->block_planes = local.planes;
   w->block_units = local.units;
   const int64_t bytes = (v_elements(w, local) + m_elements(plan, w, local)) * w->size;
@@ -536,15 +538,22 @@ static ck_status make(ck_conv_plan *plan, int n) {
   return plan->thread_bytes ? CK_STATUS_OK : CK_STATUS_TOO_LARGE;
 }
 
+/* What decides between tiles of 4 and of 6: bits depend on it, so it looks at the problem alone. Cycles of a machine with 16 lanes and an L2 of 2 MB. */
+static double reference_cycles(const ck_conv_plan *plan, int n) {
+  const ck_winograd w = sizes_of(plan, n);
+  const double channels = (double)(w.channels * w.depth_taps), outputs = (double)w.outputs;
+  const double tiles = (double)(w.axis[0].tiles * w.axis[1].tiles) * (double)w.depth_out,
+               bytes = 4 * w.elements * channels * outputs;
+  double cycles = tiles * (channels * outputs / 28 + CYCLES_ELEMENT_IN * channels / 16 + CYCLES_ELEMENT_OUT * outputs / 16);
+  if (!plan->problem.prepared) cycles += channels * outputs / 16 * CYCLES_WEIGHT_VECTOR;
+  cycles *= w.elements;
+  return bytes > 1 << 20 ? cycles + 0.5 * bytes / BYTES_PER_CYCLE * (1 + tiles / 56) : cycles;
+}
+
 static ck_status plan_best(ck_conv_plan *plan) {
-  const ck_conv_plan blank = *plan;
   const int64_t *kernel = plan->problem.window.kernel;
-  ck_status best = make(plan, CK_WINOGRAD_MOST);
-  if (kernel[1] > 3 || kernel[2] > 3) return best;
-  ck_conv_plan smaller = blank;
-  const ck_status status = make(&smaller, 4);
-  if (!status && (best || smaller.cost < plan->cost)) *plan = smaller, best = CK_STATUS_OK;
-  return best;
+  const bool four = kernel[1] <= 3 && kernel[2] <= 3 && reference_cycles(plan, 4) < reference_cycles(plan, CK_WINOGRAD_MOST);
+  return make(plan, four ? 4 : CK_WINOGRAD_MOST);
 }
 
 static int64_t tasks(const ck_conv_plan *plan, int64_t n, int num_threads) {

@@ -30,6 +30,17 @@ static void CK_OP(transpose)(const ck_transpose *t) {
     const int rows = (int)ck_min(CK_LANES, t->rows - i);
     const int stored = t->fill ? CK_LANES : rows;
     int64_t j = 0, turn = 0, row = 0; /* j = row * turns + turn */
+    if (turns == 1 && rows == CK_LANES) {
+      const ptrdiff_t src_stride = t->src_stride, dst_stride = t->dst_stride;
+      for (; j + CK_LANES <= t->columns; j += CK_LANES) {
+        CK_V x[CK_LANES];
+        CK_OP(transpose_block)(src + i * src_stride + j, src_stride, CK_LANES, CK_LANES, x);
+        CK_T *to = dst + j * dst_stride + i;
+#pragma GCC unroll 16
+        for (int r = 0; r < CK_LANES; r++, to += dst_stride) CK_OP(store)(to, x[r]);
+      }
+      row = j;
+    }
     for (; j + CK_LANES <= t->columns; j += CK_LANES) {
       CK_V x[CK_LANES];
       CK_OP(transpose_block)(src + i * t->src_stride + j, t->src_stride, rows, CK_LANES, x);

@@ -34,10 +34,13 @@ CK_INLINE void CK_OP(winograd_forth)(const int n, const CK_V *x, CK_V *v) {
   }
 }
 
-/* m outputs, the others zero; the value at infinity goes to the last. */
+/* m outputs, the others zero. The value at infinity goes to the last; each output adds it or zero, so that no product is left that a later
+ * addition may or may not be fused with. */
 CK_INLINE void CK_OP(winograd_back)(const int n, const int m, const CK_V *x, CK_V *y) {
+  const CK_V zero = {0};
+  CK_V last[CK_WINOGRAD_TAPS_MOST];
 #pragma GCC unroll 5
-  for (int k = 0; k < CK_WINOGRAD_TAPS_MOST; k++) y[k] = (CK_V){0};
+  for (int k = 0; k < CK_WINOGRAD_TAPS_MOST; k++) y[k] = zero, last[k] = k == m - 1 ? x[n - 1] : zero;
   if (n == 1) {
     y[0] = x[0];
     return;
@@ -45,24 +48,21 @@ CK_INLINE void CK_OP(winograd_back)(const int n, const int m, const CK_V *x, CK_
   const CK_V even1 = x[1] + x[2], odd1 = x[1] - x[2];
   if (n == 4) {
     y[0] = x[0] + even1;
-    y[1] = odd1;
-    if (m == 3) y[2] = even1;
+    y[1] = odd1 + last[1];
+    if (m == 3) y[2] = even1 + last[2];
   } else {
     const CK_V even2 = x[3] + x[4], odd2 = x[3] - x[4];
     y[0] = (x[0] + even1) + even2;
-    y[1] = CK_SQRT1_2 * (odd1 + (CK_T)2 * odd2);
-    if (m > 2) y[2] = (CK_T)0.5 * (even1 + (CK_T)4 * even2);
-    if (m > 3) y[3] = CK_SQRT1_2 / 2 * (odd1 + (CK_T)8 * odd2);
-    if (m > 4) y[4] = (CK_T)0.25 * (even1 + (CK_T)16 * even2);
+    y[1] = CK_SQRT1_2 * (odd1 + (CK_T)2 * odd2) + last[1];
+    if (m > 2) y[2] = (CK_T)0.5 * (even1 + (CK_T)4 * even2) + last[2];
+    if (m > 3) y[3] = CK_SQRT1_2 / 2 * (odd1 + (CK_T)8 * odd2) + last[3];
+    if (m > 4) y[4] = (CK_T)0.25 * (even1 + (CK_T)16 * even2) + last[4];
   }
-#pragma GCC unroll 5
-  for (int k = 1; k < CK_WINOGRAD_TAPS_MOST; k++)
-    if (k == m - 1) y[k] += x[n - 1];
 }
 
 /* ---- Input ----------------------------------------------------------------------------------------------------------------- */
 
-CK_INLINE void CK_OP(winograd_input_body)(const ck_winograd_input *t, const int rows, const int columns, const bool whole) {
+CK_INLINE void CK_OP(winograd_input_body)(const ck_winograd_input *t, const int rows, const int columns) {
   const CK_T *src = t->src;
   CK_T *dst = t->dst;
   const ptrdiff_t row_step = t->row_step, column_step = t->column_step, plane_step = t->plane_step;
@@ -72,10 +72,7 @@ CK_INLINE void CK_OP(winograd_input_body)(const ck_winograd_input *t, const int 
     for (int i = 0; i < rows; i++) {
       CK_V x[CK_WINOGRAD_MOST], v[CK_WINOGRAD_MOST];
 #pragma GCC unroll 6
-      for (int j = 0; j < columns; j++) {
-        const CK_T *from = src + i * row_step + j * column_step;
-        x[j] = whole ? CK_OP(load)(from) : CK_OP(load_first)(from, (t->row_bits >> i & t->column_bits >> j & 1) ? t->lanes : 0);
-      }
+      for (int j = 0; j < columns; j++) x[j] = CK_OP(load)(src + i * row_step + j * column_step);
       CK_OP(winograd_forth)(columns, x, v);
 #pragma GCC unroll 6
       for (int j = 0; j < columns; j++) half[j][i] = v[j];
@@ -89,6 +86,16 @@ CK_INLINE void CK_OP(winograd_input_body)(const ck_winograd_input *t, const int 
       for (int i = 0; i < rows; i++, to += plane_step) CK_OP(store)(to, v[i]);
     }
   }
+}
+
+/* One vector of a tile that is not whole, with its zeros. A function of its own: between branches, the compiler would not fuse every product of the
+ * transform, and bits would depend on where. */
+static CK_NOINLINE void CK_OP(winograd_patch)(const ck_winograd_input *t, const CK_T *src, CK_T *patch) {
+  for (int i = 0; i < t->rows; i++)
+    for (int j = 0; j < t->columns; j++, patch += CK_LANES) {
+      const int lanes = t->row_bits >> i & t->column_bits >> j & 1 ? t->lanes : 0;
+      CK_OP(store)(patch, CK_OP(load_first)(src + i * t->row_step + j * t->column_step, lanes));
+    }
 }
 
 /* ---- Output ---------------------------------------------------------------------------------------------------------------- */
@@ -194,11 +201,7 @@ static void CK_OP(winograd_weights)(const ck_winograd_weights *t) {
 #define CK_WINOGRAD_TILES(X) X(6, 6) X(4, 4) X(6, 1) X(1, 6) X(4, 1) X(1, 4)
 #define CK_WINOGRAD_INSTANCE(rows, columns)                                                                                    \
   static CK_NOINLINE void CK_OP(CK_CAT4(winograd_input_, rows, x, columns))(const ck_winograd_input *t) {                      \
-    const unsigned all = (1u << rows) - 1, each = (1u << columns) - 1;                                                         \
-    if (t->lanes == CK_LANES && (t->row_bits & all) == all && (t->column_bits & each) == each)                                 \
-      CK_OP(winograd_input_body)(t, rows, columns, true);                                                                      \
-    else                                                                                                                       \
-      CK_OP(winograd_input_body)(t, rows, columns, false);                                                                     \
+    CK_OP(winograd_input_body)(t, rows, columns);                                                                              \
   }                                                                                                                            \
   static CK_NOINLINE void CK_OP(CK_CAT4(winograd_output_, rows, x, columns))(const ck_winograd_output *t) {                    \
     const int out_rows = rows - t->row_taps + 1, out_columns = columns - t->column_taps + 1;                                   \
@@ -217,7 +220,25 @@ CK_WINOGRAD_TILES(CK_WINOGRAD_INSTANCE)
   if (t->rows == tile_rows && t->columns == tile_columns) CK_OP(CK_CAT4(winograd_input_, tile_rows, x, tile_columns))(t);
 #define CK_WINOGRAD_OUTPUT(tile_rows, tile_columns)                                                                            \
   if (t->rows == tile_rows && t->columns == tile_columns) CK_OP(CK_CAT4(winograd_output_, tile_rows, x, tile_columns))(t);
-static void CK_OP(winograd_input)(const ck_winograd_input *t) { CK_WINOGRAD_TILES(CK_WINOGRAD_INPUT) }
+static void CK_OP(winograd_input_tile)(const ck_winograd_input *t) { CK_WINOGRAD_TILES(CK_WINOGRAD_INPUT) }
+static void CK_OP(winograd_input)(const ck_winograd_input *t) {
+  const unsigned all = (1u << t->rows) - 1, each = (1u << t->columns) - 1;
+  if (t->lanes == CK_LANES && (t->row_bits & all) == all && (t->column_bits & each) == each) {
+    CK_OP(winograd_input_tile)(t);
+    return;
+  }
+  CK_T patch[CK_WINOGRAD_MOST * CK_WINOGRAD_MOST * CK_LANES] __attribute__((aligned(CK_SIMD_BYTES)));
+  ck_winograd_input one = *t;
+  one.src = patch;
+  one.row_step = t->columns * CK_LANES;
+  one.column_step = CK_LANES;
+  one.count = 1;
+  for (int64_t c = 0; c < t->count; c++) {
+    CK_OP(winograd_patch)(t, (const CK_T *)t->src + c * t->src_next, patch);
+    one.dst = (CK_T *)t->dst + c * t->dst_next;
+    CK_OP(winograd_input_tile)(&one);
+  }
+}
 static void CK_OP(winograd_output)(const ck_winograd_output *t) { CK_WINOGRAD_TILES(CK_WINOGRAD_OUTPUT) }
 
 #undef CK_SQRT2
