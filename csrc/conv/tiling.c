@@ -251,7 +251,7 @@ static void size_groups(ck_conv_plan *plan) {
   int64_t group = ck_clamp(fit, tile, in_place && channels_last ? IN_PLACE_PIXELS : GROUP_PIXELS_MOST);
   t->pixel_unit = tile;
   /* Whole output rows where several fit: tiles read in place then keep clear of row ends. */
-  if (in_place && t->window.out[2] * 2 <= group) t->pixel_unit = t->window.out[2];
+  if (in_place && t->window.out[2] * 2 <= group && t->window.out[2] < pixels) t->pixel_unit = t->window.out[2];
   group = ck_max(group / t->pixel_unit, 1) * t->pixel_unit;
   t->group_pixels = ck_min(group, ck_round_up(pixels, t->pixel_unit));
 }
