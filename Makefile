@@ -5,7 +5,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SOURCES := $(shell find csrc -type f) $(wildcard convkit/*.pyx convkit/*.pxd)
 
-.PHONY: demo test bench bench-peers lint docs sanitize test-c test-neon clean
+.SECONDARY:
+.PHONY: demo test bench bench-peers lint docs sanitize test-c sanitize-c test-neon clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py
@@ -58,25 +59,65 @@ sanitize: $(VENV)/installed
 	ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
 	PYTHONPATH=$(SANITIZED)/lib $(BIN)/pytest -p no:cacheprovider $(TESTS)
 
-# Each tests/c/test_*.c is a program of its own, linked with the core.
-C_TESTS := $(wildcard tests/c/test_*.c)
-CORE_FLAGS := -std=gnu11 -O2 -ffp-contract=fast -fwrapv -pthread -fopenmp -Icsrc
-test-c: $(VENV)/installed
-	@mkdir -p build/c
-	@set -e; for source in $(C_TESTS); do program=build/c/$$(basename $$source .c); echo $$program; \
-	  $(CC) $(CORE_FLAGS) $$source convkit/lib/libconvkit.a -lm -o $$program; $$program; done
+# ---- C tests. Each tests/c/test_*.c is a program of its own; test_simd.c makes one for each instruction set of the architecture, with
+# the flags of csrc/isa/flags.txt. SAMPLE=... runs that percentage of their cases; above 100, draws more of them.
+SAMPLE ?= 100
+CORE_FLAGS := -std=gnu11 -O2 -ffp-contract=fast -fwrapv -pthread -fopenmp -Icsrc -Itests/c
+isas_of = $(shell awk '$$2 == "any" || $$2 == "$1" { print $$1 }' csrc/isa/flags.txt)
+isa_flags = $(shell sed -n 's/^$1 [a-z0-9_]* *//p' csrc/isa/flags.txt)
+programs = $(patsubst tests/c/%.c,$1/%,$(filter-out %/test_simd.c,$(wildcard tests/c/test_*.c))) $(patsubst %,$1/test_simd_%,$2)
+run = @set -e; for program in $1; do $2 $$program -s $3; done
 
-# The same on 64-bit Arm, cross-compiled and run by an emulator; the core must compile there without a warning in any case.
+# The rules for the programs in directory $1, compiled with $2 and linked with $3.
+define c_programs
+$1/test_simd_%: tests/c/test_simd.c $(wildcard tests/c/*) $3
+	@mkdir -p $1
+	$2 $$(call isa_flags,$$*) -DISA_HEADER='"simd/$$*.h"' $$< $3 -lm -o $$@
+$1/test_%: tests/c/test_%.c $(wildcard tests/c/*) $3
+	@mkdir -p $1
+	$2 $$< $3 -lm -o $$@
+endef
+
+# The rule for the objects of the core in directory $1, compiled with $2; $3: flags for all but the kernels.
+define c_core
+$1/csrc/%.o: csrc/%.c $(SOURCES)
+	@mkdir -p $$(@D)
+	$2 $$(if $$(filter isa/%,$$*),$$(call isa_flags,$$(notdir $$*)),$3) -c $$< -o $$@
+endef
+core = $(patsubst %.c,$1/%.o,$(filter-out csrc/isa/%,$(shell find csrc -name '*.c')) $(patsubst %,csrc/isa/%.c,$2))
+
+ARCHITECTURE := $(shell $(CC) -dumpmachine | cut -d- -f1)
+ISAS := $(call isas_of,$(ARCHITECTURE))
+COMPILER := $(notdir $(firstword $(CC)))
+
+# With the library as it has been installed.
+LIBRARY := convkit/lib/libconvkit.a
+C_PROGRAMS := $(call programs,build/c/$(COMPILER),$(ISAS))
+$(eval $(call c_programs,build/c/$(COMPILER),$(CC) $(CORE_FLAGS),$(LIBRARY)))
+$(LIBRARY): $(VENV)/installed ;
+test-c: $(C_PROGRAMS)
+	$(call run,$^,,$(SAMPLE))
+
+# The core itself and the tests with AddressSanitizer and UndefinedBehaviorSanitizer; only the kernels may overflow. Not optimized:
+# the checks make too much of unrolled kernels.
+SANITIZE_CC := $(CC) $(CORE_FLAGS) -O0 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+SANITIZED_C := build/sanitize-c/$(COMPILER)
+SANITIZED_CORE := $(call core,$(SANITIZED_C),$(ISAS))
+$(eval $(call c_core,$(SANITIZED_C),$(SANITIZE_CC),-fno-wrapv))
+$(eval $(call c_programs,$(SANITIZED_C),$(SANITIZE_CC),$(SANITIZED_CORE)))
+sanitize-c: $(call programs,$(SANITIZED_C),$(ISAS))
+	$(call run,$^,UBSAN_OPTIONS=print_stacktrace=1,$(SAMPLE))
+
+# On 64-bit Arm, cross-compiled and run by an emulator; the core must compile there without a warning in any case.
 NEON_CC ?= aarch64-linux-gnu-gcc
 NEON_RUN ?= qemu-aarch64
-NEON_CORE := $(filter-out csrc/isa/avx%,$(shell find csrc -name '*.c'))
-NEON_OBJECTS := $(NEON_CORE:%.c=build/neon/%.o)
-build/neon/%.o: %.c $(SOURCES)
-	@mkdir -p $(@D)
-	$(NEON_CC) $(CORE_FLAGS) -Wall -Wextra -Werror -c $< -o $@
-test-neon: $(NEON_OBJECTS)
-	@set -e; for source in $(C_TESTS); do program=build/neon/$$(basename $$source .c); echo $$program; \
-	  $(NEON_CC) $(CORE_FLAGS) -static $$source $(NEON_OBJECTS) -lm -o $$program; $(NEON_RUN) $$program; done
+NEON_SAMPLE ?= 20
+NEON_ISAS := $(call isas_of,aarch64)
+NEON_CORE := $(call core,build/neon,$(NEON_ISAS))
+$(eval $(call c_core,build/neon,$(NEON_CC) $(CORE_FLAGS) -Wall -Wextra -Werror,))
+$(eval $(call c_programs,build/neon,$(NEON_CC) $(CORE_FLAGS) -static,$(NEON_CORE)))
+test-neon: $(call programs,build/neon,$(NEON_ISAS))
+	$(call run,$^,$(NEON_RUN),$(NEON_SAMPLE))
 
 clean:
 	rm -rf build dist *.egg-info convkit/_core.c convkit/*.so convkit/include convkit/lib docs/_build $(VENV)/installed* $(PEERS_VENV)/installed

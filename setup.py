@@ -26,13 +26,8 @@ from setuptools.command.build_ext import build_ext as setuptools_build_ext
 
 # Instruction set: the architecture that has it (None: all), and the flags of csrc/isa/<name>.c.
 ISA_FLAGS: dict[str, tuple[str | None, list[str]]] = {
-    "scalar": (None, []),
-    "avx2": ("x86_64", ["-mavx2", "-mfma"]),
-    "avx512": (
-        "x86_64",
-        ["-mavx512f", "-mavx512vl", "-mavx512bw", "-mavx512dq", "-mfma"],
-    ),
-    "neon": ("aarch64", []),
+    name: (None if owner == "any" else owner, flags)
+    for name, owner, *flags in (line.split() for line in Path("csrc/isa/flags.txt").read_text().splitlines() if line[0] != "#")
 }
 # Integer sums wrap (-fwrapv); a * b + c rounds once where the instruction set can.
 BASE_FLAGS = [
@@ -78,7 +73,7 @@ def core_sources(target: str) -> list[str]:
     """Return the C files of the core for an architecture."""
     unknown = {path.stem for path in Path("csrc/isa").glob("*.c")} - ISA_FLAGS.keys()
     if unknown:
-        raise SystemExit(f"ISA_FLAGS in setup.py must have a row for {', '.join(sorted(unknown))}")
+        raise SystemExit(f"csrc/isa/flags.txt must have a row for {', '.join(sorted(unknown))}")
     others = {Path("csrc/isa", f"{isa}.c") for isa, (owner, _) in ISA_FLAGS.items() if owner not in (None, target)}
     return sorted(str(path) for path in Path("csrc").rglob("*.c") if path not in others)
 

@@ -1,0 +1,163 @@
+/* kernels_copy.h: tests of the kernels that move elements: transpose, pack, scatter_add, fill_lowest; and of the probe. */
+#ifndef CONVKIT_TESTS_KERNELS_COPY_H
+#define CONVKIT_TESTS_KERNELS_COPY_H
+
+#include "dispatch.h"
+#include "elements.h"
+
+/* ---- Transposition ------------------------------------------------------------------------------------------------------- */
+
+static void transpose_one(const ck_kernels *kernels, ck_dtype dtype, int64_t rows, int64_t columns, int64_t step) {
+  const element_type *type = &element_types[dtype];
+  const size_t size = element_size(dtype);
+  const int64_t width = (columns - 1) * step + 1;
+  ck_transpose t = {.rows = rows, .columns = columns, .src_step = step};
+  t.src_stride = width + check_pick(0, 3);
+  t.dst_stride = rows + check_pick(0, 3);
+  void *src = elements_new("src", dtype, (rows - 1) * t.src_stride + width, check_side());
+  void *dst = guard_new("dst", (size_t)((columns - 1) * t.dst_stride + rows) * size, size, check_side());
+  guard_freeze(src);
+  t.src = src;
+  t.dst = dst;
+  kernels->transpose(&t);
+  for (int64_t j = 0; j < columns; j++) {
+    for (int64_t i = 0; i < rows; i++)
+      CHECK_ELEMENT(dtype, dst, j * t.dst_stride + i, type->get(src, i * t.src_stride + j * step), "dst");
+    if (j < columns - 1)
+      CHECK(guard_untouched(dst, (size_t)(j * t.dst_stride + rows) * size, (size_t)(t.dst_stride - rows) * size),
+            "memory behind row %d of dst was written", (int)j);
+  }
+  guard_done();
+}
+
+static void test_transpose(const ck_kernel_table *table, ck_dtype dtype) {
+  const int most = 2 * table->of[dtype].lanes + 1;
+  for (int rows = 1; rows <= most; rows++)
+    for (int columns = 1; columns <= most; columns++)
+      for (int step = 1; step <= 3; step += 2)
+        if (check_case("transpose %s %s rows=%d columns=%d step=%d", table->name, element_types[dtype].name, rows, columns,
+                       step))
+          transpose_one(&table->of[dtype], dtype, rows, columns, step);
+}
+
+/* ---- Packing ------------------------------------------------------------------------------------------------------------- */
+
+enum { pack_moves = 6 };
+
+/* Moves that fill `total` elements of each channel without a gap. */
+static int64_t pack_make_moves(ck_move moves[pack_moves], int64_t count, int64_t plane, int64_t stride, int64_t longest,
+                               int64_t only) {
+  int64_t total = 0;
+  for (int64_t m = 0; m < count; m++) {
+    const bool zeros = only == 0 && check_pick(0, 2) == 0;
+    const int64_t most = zeros ? longest : (plane - 1) / stride + 1, length = only ? only : check_pick(1, most);
+    const int64_t last = plane - 1 - (length - 1) * stride;
+    moves[m] = (ck_move){.dst = total, .count = (int32_t)length};
+    moves[m].src = zeros ? CK_MOVE_ZERO : check_pick(0, 3) ? check_pick(0, last) : last;
+    total += length;
+  }
+  return total;
+}
+
+/* `only`: the length of a single run that ends with the plane; 0: a few of random lengths. */
+static void pack_one(const ck_kernel_table *table, ck_dtype dtype, int64_t stride, int64_t only) {
+  const element_type *type = &element_types[dtype];
+  const ck_dtype sum = ck_dtype_sum(dtype);
+  const int64_t lanes = table->of[sum].lanes, longest = 3 * lanes + 3;
+  const int64_t plane = (only ? only - 1 : check_pick(1, longest)) * stride + check_pick(1, 3);
+  const int64_t count = only ? 1 : check_pick(1, pack_moves), channels = check_pick(1, 3), behind = check_pick(0, 1) * 40;
+  ck_move moves[pack_moves];
+  const int64_t total = pack_make_moves(moves, count, plane, stride, longest, only);
+  const int64_t origin = check_pick(0, 3);
+  for (int64_t m = 0; m < count; m++) {
+    moves[m].dst += origin;
+    moves[m].step = (int32_t)total;
+  }
+  void *src = elements_new("src", dtype, channels * plane + behind, check_side());
+  guard_freeze(src);
+  const size_t size = element_size(sum);
+  void *dst = guard_new("dst", (size_t)(origin + channels * total + lanes - 1) * size, size, check_side());
+  const ck_pack p = {.src = src,
+                     .src_end = (char *)src + (size_t)(channels * plane + behind) * element_size(dtype),
+                     .dst = dst,
+                     .moves = moves,
+                     .move_count = count,
+                     .channels = channels,
+                     .src_step = plane,
+                     .stride = stride};
+  check_note(" moves=%d channels=%d", (int)count, (int)channels);
+  table->of[dtype].pack(&p);
+  for (int64_t c = 0; c < channels; c++)
+    for (int64_t m = 0; m < count; m++)
+      for (int64_t i = 0; i < moves[m].count; i++)
+        CHECK_ELEMENT(sum, dst, moves[m].dst + c * total + i,
+                      moves[m].src == CK_MOVE_ZERO ? 0 : type->get(src, c * plane + moves[m].src + i * stride), "dst");
+  CHECK(guard_untouched(dst, 0, (size_t)origin * size), "memory before the first move was written");
+  guard_done();
+}
+
+static void test_pack(const ck_kernel_table *table, ck_dtype dtype) {
+  const int64_t lanes = table->of[ck_dtype_sum(dtype)].lanes;
+  for (int64_t stride = 1; stride <= 3; stride++) {
+    for (int64_t only = 1; only <= 2 * lanes + 1; only++)
+      if (check_case("pack %s %s stride=%d run=%d", table->name, element_types[dtype].name, (int)stride, (int)only))
+        pack_one(table, dtype, stride, only);
+    for (int64_t i = 0; i < check_draws(60); i++)
+      if (check_case("pack %s %s stride=%d", table->name, element_types[dtype].name, (int)stride))
+        pack_one(table, dtype, stride, 0);
+  }
+}
+
+/* ---- Others -------------------------------------------------------------------------------------------------------------- */
+
+static void scatter_add_one(const ck_kernels *kernels, ck_dtype dtype, int64_t count, int64_t stride) {
+  const element_type *type = &element_types[dtype];
+  const int64_t length = (count - 1) * stride + 1;
+  void *src = elements_new("src", dtype, count, check_side()), *dst = elements_new("dst", dtype, length, check_side());
+  int64_t *before = malloc((size_t)length * sizeof *before);
+  for (int64_t i = 0; i < length; i++) before[i] = type->get(dst, i);
+  guard_freeze(src);
+  const ck_scatter_add s = {.src = src, .dst = dst, .count = count, .stride = stride};
+  kernels->scatter_add(&s);
+  for (int64_t i = 0; i < length; i++) {
+    const uint64_t more = i % stride == 0 ? (uint64_t)type->get(src, i / stride) : 0;
+    CHECK_ELEMENT(dtype, dst, i, element_wrap(dtype, (uint64_t)before[i] + more), "dst");
+  }
+  free(before);
+  guard_done();
+}
+
+static void test_scatter_add(const ck_kernel_table *table, ck_dtype dtype) {
+  for (int count = 1; count <= 2 * table->of[dtype].lanes + 1; count++)
+    for (int stride = 1; stride <= 3; stride++)
+      if (check_case("scatter_add %s %s count=%d stride=%d", table->name, element_types[dtype].name, count, stride))
+        scatter_add_one(&table->of[dtype], dtype, count, stride);
+}
+
+/* Minus infinity, or a number below which the dtype has none: one less wraps to more. */
+static void test_fill_lowest(const ck_kernel_table *table, ck_dtype dtype) {
+  const element_type *type = &element_types[dtype];
+  for (int count = 1; count <= 70; count++) {
+    if (!check_case("fill_lowest %s %s count=%d", table->name, type->name, count)) continue;
+    void *dst = guard_new("dst", (size_t)count * element_size(dtype), element_size(dtype), check_side());
+    table->of[dtype].fill_lowest(dst, count);
+    for (int i = 0; i < count; i++) {
+      const int64_t got = type->get(dst, i);
+      if (type->real)
+        CHECK(got == -ELEMENT_INFINITY, "dst[%d] is %g", i, type->as_double(dst, i));
+      else
+        CHECK(type->less(got, element_wrap(dtype, (uint64_t)got - 1)), "dst[%d] is %lld", i, (long long)got);
+    }
+    guard_done();
+  }
+}
+
+/* What it does cannot be seen; how much it says it does can. */
+static void test_fma_probe(const ck_kernel_table *table, ck_dtype dtype) {
+  if (!check_case("fma_probe %s %s", table->name, element_types[dtype].name)) return;
+  const double one = table->of[dtype].fma_probe(1), many = table->of[dtype].fma_probe(1000);
+  CHECK(one > 0 && fmod(one, 2 * table->of[dtype].lanes) == 0, "1 iteration: %g", one);
+  CHECK(many == 1000 * one, "1000 iterations: %g", many);
+}
+
+#endif

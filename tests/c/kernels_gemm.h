@@ -1,0 +1,234 @@
+/* kernels_gemm.h: tests of the micro-kernel family: every tile size of every table, with every way to address its operands. */
+#ifndef CONVKIT_TESTS_KERNELS_GEMM_H
+#define CONVKIT_TESTS_KERNELS_GEMM_H
+
+#include "dispatch.h"
+#include "elements.h"
+
+typedef enum { GEMM_PACKED, GEMM_A_IN_PLACE, GEMM_A_OFFSETS, GEMM_B_OFFSETS, GEMM_WAYS } gemm_way;
+
+/* One tile. Operands as they should be seen: a[rows][length], b[length][lanes], start[rows][lanes]. */
+typedef struct {
+  ck_dtype dtype;
+  gemm_way way;
+  ck_gemm_tile tile;
+  int64_t length, a[14][64], b[64][64], start[14][64];
+  ptrdiff_t a_offsets[4], b_offsets[64];
+  unsigned char *c_before;
+  size_t c_bytes;
+} gemm_case;
+
+static void gemm_make_a(gemm_case *g) {
+  const element_type *type = &element_types[g->dtype];
+  ck_gemm_tile *t = &g->tile;
+  const int64_t rows = t->rows, k = t->k, ko = t->k_outer;
+  const bool packed = g->way == GEMM_PACKED || g->way == GEMM_B_OFFSETS;
+  t->a_in_place = !packed;
+  t->a_stride = packed ? -1 : g->way == GEMM_A_OFFSETS ? check_pick(0, 5) : k + check_pick(0, 3);
+  int64_t reach = 0;
+  for (int64_t o = 0; o < ko; o++) {
+    g->a_offsets[o] = g->way == GEMM_A_OFFSETS ? check_pick(0, 40) : 0;
+    reach = g->a_offsets[o] > reach ? g->a_offsets[o] : reach;
+  }
+  if (g->way == GEMM_A_OFFSETS) t->a_offsets = g->a_offsets;
+  const int64_t count = packed ? rows * g->length : reach + (rows - 1) * t->a_stride + k;
+  void *a = elements_new("a", g->dtype, count, check_side());
+  for (int64_t i = 0; i < rows; i++)
+    for (int64_t n = 0; n < g->length; n++)
+      g->a[i][n] = type->get(a, packed ? n * rows + i : g->a_offsets[n / k] + i * t->a_stride + n % k);
+  guard_freeze(a);
+  t->a = a;
+}
+
+/* Whole vectors of B are read; the lanes beyond the tile's stay as guard_new made them: NaN must not get into the others. */
+static void gemm_make_b(gemm_case *g, int64_t width) {
+  const element_type *type = &element_types[g->dtype];
+  ck_gemm_tile *t = &g->tile;
+  const bool offsets = g->way == GEMM_B_OFFSETS;
+  t->b_stride = offsets ? -1 : width + check_pick(0, 2);
+  const int64_t room = check_pick(0, 50), count = (offsets ? room : (g->length - 1) * t->b_stride) + width;
+  const size_t size = element_size(g->dtype);
+  char *b = guard_new("b", (size_t)count * size, size, check_side());
+  const int64_t origin = offsets ? check_pick(0, room) : 0;
+  if (offsets) elements_fill(g->dtype, b, count);
+  for (int64_t n = 0; n < g->length; n++) {
+    g->b_offsets[n] = offsets ? check_pick(0, room) - origin : n * t->b_stride;
+    for (int64_t j = 0; j < t->lanes; j++) {
+      if (!offsets) type->set(b, n * t->b_stride + j, element_any(g->dtype));
+      g->b[n][j] = type->get(b, origin + g->b_offsets[n] + j);
+    }
+  }
+  guard_freeze(b);
+  t->b = b + (size_t)origin * size;
+  t->b_offsets = offsets ? g->b_offsets : NULL;
+}
+
+/* C with what lies between its rows, and a copy of it; biases. */
+static void gemm_make_c(gemm_case *g) {
+  const element_type *type = &element_types[g->dtype];
+  ck_gemm_tile *t = &g->tile;
+  const size_t size = element_size(g->dtype);
+  void *row_bias = check_pick(0, 1) ? elements_new("row bias", g->dtype, t->rows, check_side()) : NULL;
+  void *lane_bias = check_pick(0, 1) ? elements_new("lane bias", g->dtype, t->lanes, check_side()) : NULL;
+  t->c_stride = t->lanes + check_pick(0, 3);
+  g->c_bytes = (size_t)((t->rows - 1) * t->c_stride + t->lanes) * size;
+  t->c = guard_new("c", g->c_bytes, size, check_side());
+  for (int64_t i = 0; i < t->rows; i++) {
+    for (int64_t j = 0; j < t->lanes; j++) {
+      const int64_t row = row_bias ? type->get(row_bias, i) : 0, lane = lane_bias ? type->get(lane_bias, j) : 0;
+      g->start[i][j] = t->resume ? element_any(g->dtype) : (int64_t)((uint64_t)row + (uint64_t)lane);
+      if (t->resume) type->set(t->c, i * t->c_stride + j, g->start[i][j]);
+    }
+  }
+  t->row_bias = row_bias;
+  t->lane_bias = lane_bias;
+  g->c_before = malloc(g->c_bytes);
+  memcpy(g->c_before, t->c, g->c_bytes);
+}
+
+static void gemm_compare(gemm_case *g) {
+  const ck_gemm_tile *t = &g->tile;
+  const size_t size = element_size(g->dtype);
+  for (int64_t i = 0; i < t->rows; i++) {
+    for (int64_t j = 0; j < t->lanes; j++) {
+      uint64_t sum = (uint64_t)g->start[i][j];
+      for (int64_t n = 0; n < g->length; n++) sum += (uint64_t)g->a[i][n] * (uint64_t)g->b[n][j];
+      const int64_t expected = element_activated(g->dtype, element_wrap(g->dtype, sum), (int)t->activation);
+      if (!CHECK_ELEMENT(g->dtype, t->c, i * t->c_stride + j, expected, "c")) return;
+      memcpy(g->c_before + (size_t)(i * t->c_stride + j) * size, (char *)t->c + (size_t)(i * t->c_stride + j) * size, size);
+    }
+  }
+  CHECK(memcmp(g->c_before, t->c, g->c_bytes) == 0, "memory between the rows of c was written");
+}
+
+static void gemm_tile(const ck_kernels *kernels, ck_dtype dtype, gemm_way way, ck_gemm_tile tile) {
+  static gemm_case g;
+  const int64_t width = (tile.lanes + kernels->lanes - 1) / kernels->lanes * kernels->lanes;
+  g.dtype = dtype;
+  g.way = way;
+  g.tile = tile;
+  g.tile.k = check_pick(1, 12);
+  g.tile.k_outer = way == GEMM_A_OFFSETS ? check_pick(1, 4) : 1;
+  g.length = g.tile.k * g.tile.k_outer;
+  check_note(" k=%lldx%lld", (long long)g.tile.k_outer, (long long)g.tile.k);
+  gemm_make_a(&g);
+  gemm_make_b(&g, width);
+  gemm_make_c(&g);
+  kernels->gemm(&g.tile);
+  gemm_compare(&g);
+  free(g.c_before);
+  guard_done();
+}
+
+/* ---- Order of summation, NaN --------------------------------------------------------------------------------------------- */
+
+static double gemm_step(const ck_kernel_table *table, ck_dtype dtype, double a, double b, double sum) {
+  if (dtype == CK_DTYPE_f32) {
+    const volatile float product = (float)a * (float)b;
+    return table->has_fma ? fmaf((float)a, (float)b, (float)sum) : product + (float)sum;
+  }
+  const volatile double product = a * b;
+  return table->has_fma ? fma(a, b, sum) : product + sum;
+}
+
+static void *gemm_numbers(ck_dtype dtype, const char *name, int64_t count, double *numbers) {
+  void *array = guard_new(name, (size_t)count * element_size(dtype), element_size(dtype), GUARD_END);
+  for (int64_t i = 0; i < count; i++) {
+    element_types[dtype].set_double(array, i, (double)check_pick(-1000000, 1000000) / 7);
+    numbers[i] = element_types[dtype].as_double(array, i);
+  }
+  return array;
+}
+
+/* Numbers that are no integers: each sum must be one chain over k, in order, that starts from the bias and is fused where
+ * the table says so. */
+static void gemm_chain(const ck_kernel_table *table, ck_dtype dtype, int rows, int lanes) {
+  enum { length = 9 };
+  double a[length * 14], b[length * 64], bias[14];
+  const ck_gemm_tile t = {.a = gemm_numbers(dtype, "a", length * rows, a),
+                          .b = gemm_numbers(dtype, "b", length * lanes, b),
+                          .row_bias = gemm_numbers(dtype, "bias", rows, bias),
+                          .c = guard_new("c", (size_t)(rows * lanes) * element_size(dtype), 8, GUARD_END),
+                          .b_stride = lanes,
+                          .c_stride = lanes,
+                          .k_outer = 1,
+                          .k = length,
+                          .rows = rows,
+                          .lanes = lanes};
+  table->of[dtype].gemm(&t);
+  for (int i = 0; i < rows; i++) {
+    for (int j = 0; j < lanes; j++) {
+      double sum = bias[i];
+      for (int n = 0; n < length; n++) sum = gemm_step(table, dtype, a[n * rows + i], b[n * lanes + j], sum);
+      const double got = element_types[dtype].as_double(t.c, i * lanes + j);
+      CHECK(got == sum, "c[%d][%d] is %a, not %a", i, j, got, sum);
+    }
+  }
+  guard_done();
+}
+
+/* An activation leaves a NaN alone, and a NaN of one row or lane stays there. */
+static void gemm_nan(const ck_kernels *kernels, ck_dtype dtype, ck_activation activation) {
+  const int64_t rows = kernels->rows[1], lanes = 2 * kernels->lanes;
+  const element_type *type = &element_types[dtype];
+  void *a = elements_new("a", dtype, 3 * rows, GUARD_END), *b = elements_new("b", dtype, 3 * lanes, GUARD_END);
+  void *c = elements_new("c", dtype, rows * lanes, GUARD_END);
+  type->set(a, rows + 1, ELEMENT_NAN);
+  type->set(b, 2 * lanes + 2, ELEMENT_NAN);
+  const ck_gemm_tile t = {.a = a,
+                          .b = b,
+                          .c = c,
+                          .b_stride = lanes,
+                          .c_stride = lanes,
+                          .k_outer = 1,
+                          .k = 3,
+                          .rows = (int)rows,
+                          .lanes = (int)lanes,
+                          .activation = activation};
+  kernels->gemm(&t);
+  for (int64_t i = 0; i < rows; i++)
+    for (int64_t j = 0; j < lanes; j++)
+      CHECK((type->get(c, i * lanes + j) == ELEMENT_NAN) == (i == 1 || j == 2), "c[%d][%d] is %g", (int)i, (int)j,
+            type->as_double(c, i * lanes + j));
+  guard_done();
+}
+
+/* ---- All of them --------------------------------------------------------------------------------------------------------- */
+
+/* Every shape that a plan may choose must have its narrower tiles too: they are the ends of rows. */
+static void gemm_shapes(const ck_kernels *kernels) {
+  for (int s = 0; s < CK_TILE_SHAPES && kernels->shapes[s].rows; s++) {
+    CHECK(kernels->shapes[s].vectors <= CK_TILE_VECTORS && kernels->shapes[s].rows <= CK_TILE_ROWS, "shape %d", s);
+    for (int v = 1; v <= kernels->shapes[s].vectors; v++)
+      CHECK(kernels->rows[v - 1] >= kernels->shapes[s].rows, "shape %dx%d: a tile of %d vectors has %d rows at most",
+            kernels->shapes[s].vectors, kernels->shapes[s].rows, v, kernels->rows[v - 1]);
+  }
+}
+
+static void test_gemm(const ck_kernel_table *table, ck_dtype dtype) {
+  static const char *const ways[] = {"packed", "A in place", "A by offsets", "B by offsets"};
+  const ck_kernels *kernels = &table->of[dtype];
+  const char *name = element_types[dtype].name;
+  const int way_count = element_types[dtype].real ? GEMM_WAYS : GEMM_B_OFFSETS; /* B is read in place by reals only */
+  if (check_case("gemm %s %s shapes", table->name, name)) gemm_shapes(kernels);
+  for (int lanes = 1; lanes <= CK_TILE_VECTORS * kernels->lanes; lanes++) {
+    const int most = kernels->rows[(lanes - 1) / kernels->lanes];
+    for (int rows = 1; rows <= most; rows++) {
+      for (int kind = 0; kind < way_count * 6; kind++) {
+        const ck_gemm_tile tile = {
+            .rows = rows, .lanes = lanes, .resume = kind % 2, .activation = (ck_activation)(kind / 2 % 3)};
+        if (check_case("gemm %s %s rows=%d lanes=%d %s resume=%d activation=%d", table->name, name, rows, lanes, ways[kind / 6],
+                       tile.resume, (int)tile.activation))
+          gemm_tile(kernels, dtype, (gemm_way)(kind / 6), tile);
+      }
+      if (element_types[dtype].real && lanes % kernels->lanes == 0)
+        if (check_case("gemm %s %s rows=%d lanes=%d order of the sum", table->name, name, rows, lanes))
+          gemm_chain(table, dtype, rows, lanes);
+    }
+  }
+  for (int activation = CK_ACTIVATION_NONE; element_types[dtype].real && activation <= CK_ACTIVATION_RELU6; activation++)
+    if (check_case("gemm %s %s NaN activation=%d", table->name, name, activation))
+      gemm_nan(kernels, dtype, (ck_activation)activation);
+}
+
+#endif
