@@ -111,13 +111,12 @@ sanitize-c: $(call programs,$(SANITIZED_C),$(ISAS))
 # On 64-bit Arm, cross-compiled and run by an emulator; the core must compile there without a warning in any case.
 NEON_CC ?= aarch64-linux-gnu-gcc
 NEON_RUN ?= qemu-aarch64
-NEON_SAMPLE ?= 20
 NEON_ISAS := $(call isas_of,aarch64)
 NEON_CORE := $(call core,build/neon,$(NEON_ISAS))
 $(eval $(call c_core,build/neon,$(NEON_CC) $(CORE_FLAGS) -Wall -Wextra -Werror,))
 $(eval $(call c_programs,build/neon,$(NEON_CC) $(CORE_FLAGS) -static,$(NEON_CORE)))
 test-neon: $(call programs,build/neon,$(NEON_ISAS))
-	$(call run,$^,$(NEON_RUN),$(NEON_SAMPLE))
+	$(call run,$^,$(NEON_RUN),$(SAMPLE))
 
 clean:
 	rm -rf build dist *.egg-info convkit/_core.c convkit/*.so convkit/include convkit/lib docs/_build $(VENV)/installed* $(PEERS_VENV)/installed

@@ -104,7 +104,7 @@ CK_INLINE void CK_OP(gemm_body)(const ck_gemm_tile *t, const int rows, const int
       }
       if (b_in_place) {
 #pragma GCC unroll 4
-        for (int j = 0; j < vectors; j++) __builtin_prefetch(b + b_offset[CK_OFFSETS_AHEAD] + j * CK_LANES);
+        for (int j = 0; j < vectors; j++) __builtin_prefetch(b + b_offset[CK_OFFSETS_AHEAD - 1] + j * CK_LANES);
       }
 #pragma GCC unroll 4
       for (int j = 0; j < vectors; j++) line[j] = CK_OP(load)(from + j * CK_LANES);

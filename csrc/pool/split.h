@@ -31,6 +31,7 @@ CK_INLINE int64_t ck_split_to(const ck_split *split, int64_t task) {
 }
 
 CK_INLINE ck_status ck_split_run(const ck_split *split, const ck_control *control, ck_task body, const void *context) {
+  if (!ck_parallel_accepts(control)) return CK_STATUS_NUM_THREADS;
   ck_control limited = *control;
   limited.num_threads = split->num_threads;
   return ck_parallel_for(&limited, split->tasks, body, context);

@@ -7,22 +7,22 @@
 
 /* ---- Transposition ------------------------------------------------------------------------------------------------------- */
 
-static void transpose_one(const ck_kernels *kernels, ck_dtype dtype, int64_t rows, int64_t columns, int64_t step) {
+static void transpose_one(const ck_kernels *kernels, ck_dtype dtype, int64_t rows, int64_t columns, int64_t turns) {
   const element_type *type = &element_types[dtype];
   const size_t size = element_size(dtype);
-  const int64_t width = (columns - 1) * step + 1;
-  ck_transpose t = {.rows = rows, .columns = columns, .src_step = step};
-  t.src_stride = width + check_pick(0, 3);
+  ck_transpose t = {.rows = rows, .columns = columns, .turns = turns};
+  t.src_stride = columns + check_pick(0, 3);
   t.dst_stride = rows + check_pick(0, 3);
-  void *src = elements_new("src", dtype, (rows - 1) * t.src_stride + width, check_side());
+  void *src = elements_new("src", dtype, (rows - 1) * t.src_stride + columns, check_side());
   void *dst = guard_new("dst", (size_t)((columns - 1) * t.dst_stride + rows) * size, size, check_side());
   guard_freeze(src);
   t.src = src;
   t.dst = dst;
   kernels->transpose(&t);
   for (int64_t j = 0; j < columns; j++) {
+    const int64_t row = turns > 1 ? j % turns * (columns / turns) + j / turns : j;
     for (int64_t i = 0; i < rows; i++)
-      CHECK_ELEMENT(dtype, dst, j * t.dst_stride + i, type->get(src, i * t.src_stride + j * step), "dst");
+      CHECK_ELEMENT(dtype, dst, row * t.dst_stride + i, type->get(src, i * t.src_stride + j), "dst");
     if (j < columns - 1)
       CHECK(guard_untouched(dst, (size_t)(j * t.dst_stride + rows) * size, (size_t)(t.dst_stride - rows) * size),
             "memory behind row %d of dst was written", (int)j);
@@ -34,10 +34,11 @@ static void test_transpose(const ck_kernel_table *table, ck_dtype dtype) {
   const int most = 2 * table->of[dtype].lanes + 1;
   for (int rows = 1; rows <= most; rows++)
     for (int columns = 1; columns <= most; columns++)
-      for (int step = 1; step <= 3; step += 2)
-        if (check_case("transpose %s %s rows=%d columns=%d step=%d", table->name, element_types[dtype].name, rows, columns,
-                       step))
-          transpose_one(&table->of[dtype], dtype, rows, columns, step);
+      for (int turns = 0; turns <= 9; turns++)
+        if (turns == 0 || (columns % turns == 0 && rows % 3 == 1))
+          if (check_case("transpose %s %s rows=%d columns=%d turns=%d", table->name, element_types[dtype].name, rows, columns,
+                         turns))
+            transpose_one(&table->of[dtype], dtype, rows, columns, turns);
 }
 
 /* ---- Packing ------------------------------------------------------------------------------------------------------------- */

@@ -5,62 +5,87 @@
 #include "dispatch.h"
 #include "elements.h"
 
-typedef enum { GEMM_PACKED, GEMM_A_IN_PLACE, GEMM_A_OFFSETS, GEMM_B_OFFSETS, GEMM_WAYS } gemm_way;
+typedef enum { GEMM_PACKED, GEMM_A_IN_PLACE, GEMM_A_OFFSETS, GEMM_B_OFFSETS, GEMM_B_RUNS, GEMM_WAYS } gemm_way;
+
+enum { gemm_longest = 48, gemm_widest = 64 };
 
 /* One tile. Operands as they should be seen: a[rows][length], b[length][lanes], start[rows][lanes]. */
 typedef struct {
   ck_dtype dtype;
   gemm_way way;
   ck_gemm_tile tile;
-  int64_t length, a[14][64], b[64][64], start[14][64];
-  ptrdiff_t a_offsets[4], b_offsets[64];
+  int64_t length, a[CK_TILE_ROWS][gemm_longest], b[gemm_longest][gemm_widest], start[CK_TILE_ROWS][gemm_widest];
+  int64_t column[gemm_widest], columns; /* where a lane stands in a row of C, -1: it is dropped; and how many stay */
   unsigned char *c_before;
   size_t c_bytes;
 } gemm_case;
+
+static ptrdiff_t *gemm_offsets(const char *name, int64_t count) {
+  return guard_new(name, (size_t)count * sizeof(ptrdiff_t), sizeof(ptrdiff_t), check_side());
+}
 
 static void gemm_make_a(gemm_case *g) {
   const element_type *type = &element_types[g->dtype];
   ck_gemm_tile *t = &g->tile;
   const int64_t rows = t->rows, k = t->k, ko = t->k_outer;
-  const bool packed = g->way == GEMM_PACKED || g->way == GEMM_B_OFFSETS;
-  t->a_in_place = !packed;
-  t->a_stride = packed ? -1 : g->way == GEMM_A_OFFSETS ? check_pick(0, 5) : k + check_pick(0, 3);
+  const bool packed = g->way != GEMM_A_IN_PLACE && g->way != GEMM_A_OFFSETS;
+  ptrdiff_t *offsets = g->way == GEMM_A_OFFSETS ? gemm_offsets("a offsets", ko) : NULL;
   int64_t reach = 0;
-  for (int64_t o = 0; o < ko; o++) {
-    g->a_offsets[o] = g->way == GEMM_A_OFFSETS ? check_pick(0, 40) : 0;
-    reach = g->a_offsets[o] > reach ? g->a_offsets[o] : reach;
+  for (int64_t o = 0; o < ko && offsets; o++) {
+    offsets[o] = check_pick(0, 40);
+    reach = offsets[o] > reach ? offsets[o] : reach;
   }
-  if (g->way == GEMM_A_OFFSETS) t->a_offsets = g->a_offsets;
-  const int64_t count = packed ? rows * g->length : reach + (rows - 1) * t->a_stride + k;
-  void *a = elements_new("a", g->dtype, count, check_side());
+  t->a_offsets = offsets;
+  t->a_in_place = !packed;
+  t->a_stride = packed ? -1 : offsets ? check_pick(0, 5) : k + check_pick(0, 3);
+  void *a = elements_new("a", g->dtype, packed ? rows * k : reach + (rows - 1) * t->a_stride + k, check_side());
   for (int64_t i = 0; i < rows; i++)
     for (int64_t n = 0; n < g->length; n++)
-      g->a[i][n] = type->get(a, packed ? n * rows + i : g->a_offsets[n / k] + i * t->a_stride + n % k);
+      g->a[i][n] = type->get(a, packed ? n * rows + i : (offsets ? offsets[n / k] : 0) + i * t->a_stride + n % k);
   guard_freeze(a);
   t->a = a;
 }
 
-/* Whole vectors of B are read; the lanes beyond the tile's stay as guard_new made them: NaN must not get into the others. */
+/* Whole vectors of B are read; packed, the lanes beyond the tile's stay as guard_new made them: NaN must not get into others.
+ * Entries of b_offsets that are only fetched ahead may hold anything. */
 static void gemm_make_b(gemm_case *g, int64_t width) {
   const element_type *type = &element_types[g->dtype];
   ck_gemm_tile *t = &g->tile;
-  const bool offsets = g->way == GEMM_B_OFFSETS;
-  t->b_stride = offsets ? -1 : width + check_pick(0, 2);
-  const int64_t room = check_pick(0, 50), count = (offsets ? room : (g->length - 1) * t->b_stride) + width;
+  const bool packed = g->way < GEMM_B_OFFSETS;
+  t->b_stride = packed ? width + check_pick(0, 2) : -1;
+  const int64_t room = check_pick(0, 50), count = (packed ? (g->length - 1) * t->b_stride : room) + width;
   const size_t size = element_size(g->dtype);
   char *b = guard_new("b", (size_t)count * size, size, check_side());
-  const int64_t origin = offsets ? check_pick(0, room) : 0;
-  if (offsets) elements_fill(g->dtype, b, count);
+  const int64_t origin = packed ? 0 : check_pick(0, room);
+  ptrdiff_t *offsets = packed ? NULL : gemm_offsets("b offsets", g->length + CK_OFFSETS_AHEAD);
+  if (!packed) elements_fill(g->dtype, b, count);
   for (int64_t n = 0; n < g->length; n++) {
-    g->b_offsets[n] = offsets ? check_pick(0, room) - origin : n * t->b_stride;
+    if (offsets) offsets[n] = check_pick(0, room) - origin;
     for (int64_t j = 0; j < t->lanes; j++) {
-      if (!offsets) type->set(b, n * t->b_stride + j, element_any(g->dtype));
-      g->b[n][j] = type->get(b, origin + g->b_offsets[n] + j);
+      if (packed) type->set(b, n * t->b_stride + j, element_any(g->dtype));
+      g->b[n][j] = type->get(b, packed ? n * t->b_stride + j : origin + offsets[n] + j);
     }
   }
   guard_freeze(b);
   t->b = b + (size_t)origin * size;
-  t->b_offsets = offsets ? g->b_offsets : NULL;
+  t->b_offsets = offsets;
+}
+
+/* Which lanes are stored, and where. */
+static void gemm_make_runs(gemm_case *g) {
+  ck_gemm_tile *t = &g->tile;
+  if (g->way == GEMM_B_RUNS) {
+    t->first_run = (int)check_pick(1, t->lanes);
+    t->run = (int)check_pick(1, t->lanes);
+    t->gap = (int)check_pick(0, 4);
+    check_note(" runs=%d,%d gap=%d", t->first_run, t->run, t->gap);
+  }
+  g->columns = 0;
+  for (int64_t j = 0, left = t->first_run; j < t->lanes; j++) {
+    if (t->gap > 0 && left == -t->gap) left = t->run;
+    g->column[j] = t->gap == 0 || left > 0 ? g->columns++ : -1;
+    left--;
+  }
 }
 
 /* C with what lies between its rows, and a copy of it; biases. */
@@ -70,14 +95,14 @@ static void gemm_make_c(gemm_case *g) {
   const size_t size = element_size(g->dtype);
   void *row_bias = check_pick(0, 1) ? elements_new("row bias", g->dtype, t->rows, check_side()) : NULL;
   void *lane_bias = check_pick(0, 1) ? elements_new("lane bias", g->dtype, t->lanes, check_side()) : NULL;
-  t->c_stride = t->lanes + check_pick(0, 3);
-  g->c_bytes = (size_t)((t->rows - 1) * t->c_stride + t->lanes) * size;
+  t->c_stride = g->columns + check_pick(0, 3);
+  g->c_bytes = (size_t)((t->rows - 1) * t->c_stride + g->columns) * size;
   t->c = guard_new("c", g->c_bytes, size, check_side());
   for (int64_t i = 0; i < t->rows; i++) {
     for (int64_t j = 0; j < t->lanes; j++) {
       const int64_t row = row_bias ? type->get(row_bias, i) : 0, lane = lane_bias ? type->get(lane_bias, j) : 0;
       g->start[i][j] = t->resume ? element_any(g->dtype) : (int64_t)((uint64_t)row + (uint64_t)lane);
-      if (t->resume) type->set(t->c, i * t->c_stride + j, g->start[i][j]);
+      if (t->resume && g->column[j] >= 0) type->set(t->c, i * t->c_stride + g->column[j], g->start[i][j]);
     }
   }
   t->row_bias = row_bias;
@@ -91,11 +116,13 @@ static void gemm_compare(gemm_case *g) {
   const size_t size = element_size(g->dtype);
   for (int64_t i = 0; i < t->rows; i++) {
     for (int64_t j = 0; j < t->lanes; j++) {
+      const int64_t at = i * t->c_stride + g->column[j];
       uint64_t sum = (uint64_t)g->start[i][j];
+      if (g->column[j] < 0) continue;
       for (int64_t n = 0; n < g->length; n++) sum += (uint64_t)g->a[i][n] * (uint64_t)g->b[n][j];
       const int64_t expected = element_activated(g->dtype, element_wrap(g->dtype, sum), (int)t->activation);
-      if (!CHECK_ELEMENT(g->dtype, t->c, i * t->c_stride + j, expected, "c")) return;
-      memcpy(g->c_before + (size_t)(i * t->c_stride + j) * size, (char *)t->c + (size_t)(i * t->c_stride + j) * size, size);
+      if (!CHECK_ELEMENT(g->dtype, t->c, at, expected, "c")) return;
+      memcpy(g->c_before + (size_t)at * size, (char *)t->c + (size_t)at * size, size);
     }
   }
   CHECK(memcmp(g->c_before, t->c, g->c_bytes) == 0, "memory between the rows of c was written");
@@ -113,6 +140,7 @@ static void gemm_tile(const ck_kernels *kernels, ck_dtype dtype, gemm_way way, c
   check_note(" k=%lldx%lld", (long long)g.tile.k_outer, (long long)g.tile.k);
   gemm_make_a(&g);
   gemm_make_b(&g, width);
+  gemm_make_runs(&g);
   gemm_make_c(&g);
   kernels->gemm(&g.tile);
   gemm_compare(&g);
@@ -144,7 +172,7 @@ static void *gemm_numbers(ck_dtype dtype, const char *name, int64_t count, doubl
  * the table says so. */
 static void gemm_chain(const ck_kernel_table *table, ck_dtype dtype, int rows, int lanes) {
   enum { length = 9 };
-  double a[length * 14], b[length * 64], bias[14];
+  double a[length * CK_TILE_ROWS], b[length * gemm_widest], bias[CK_TILE_ROWS];
   const ck_gemm_tile t = {.a = gemm_numbers(dtype, "a", length * rows, a),
                           .b = gemm_numbers(dtype, "b", length * lanes, b),
                           .row_bias = gemm_numbers(dtype, "bias", rows, bias),
@@ -206,7 +234,7 @@ static void gemm_shapes(const ck_kernels *kernels) {
 }
 
 static void test_gemm(const ck_kernel_table *table, ck_dtype dtype) {
-  static const char *const ways[] = {"packed", "A in place", "A by offsets", "B by offsets"};
+  static const char *const ways[] = {"packed", "A in place", "A by offsets", "B by offsets", "B in runs"};
   const ck_kernels *kernels = &table->of[dtype];
   const char *name = element_types[dtype].name;
   const int way_count = element_types[dtype].real ? GEMM_WAYS : GEMM_B_OFFSETS; /* B is read in place by reals only */

@@ -109,6 +109,31 @@ static void fold_sum_one(const ck_kernels *kernels, ck_dtype dtype, int64_t coun
   guard_done();
 }
 
+/* Integers of which CK_FOLD_CHAIN can be summed in float without rounding, but no more. */
+static void fold_wide_one(const ck_kernels *kernels, ck_dtype dtype, int64_t count) {
+  ck_fold f = fold_draw(count);
+  f.taps[2] = check_pick(1, 300);
+  f.strides[2] = check_pick(0, 3);
+  check_note(" taps=%d", (int)f.taps[2]);
+  void *src = elements_new("src", dtype, fold_reach(&f), check_side());
+  double *dst = guard_new("dst", (size_t)count * sizeof *dst, sizeof *dst, check_side());
+  double *sums = calloc((size_t)count, sizeof *sums);
+  for (int64_t i = 0; i < fold_reach(&f); i++) element_types[dtype].set(src, i, (1 << 24) / CK_FOLD_CHAIN - check_pick(0, 9));
+  for (int64_t i = 0; i < count; i++) {
+    if (f.resume) sums[i] = dst[i] = (double)check_pick(0, 1 << 30);
+    for (int64_t tap = 0; tap < f.taps[0] * f.taps[1] * f.taps[2]; tap++)
+      sums[i] += element_types[dtype].as_double(src, fold_at(&f, tap) + i);
+  }
+  guard_freeze(src);
+  f.src = src;
+  f.dst = dst;
+  kernels->fold_wide(&f);
+  for (int64_t i = 0; i < count; i++)
+    CHECK(dst[i] == sums[i] / f.divisor, "dst[%d] is %a, not %a", (int)i, dst[i], sums[i] / f.divisor);
+  free(sums);
+  guard_done();
+}
+
 static void fold_power_one(const ck_kernels *kernels, ck_dtype dtype, int64_t count) {
   static const double powers[] = {1, 2, 3, 1.5};
   ck_fold f = fold_draw(count);
@@ -244,6 +269,7 @@ static int64_t next_count(int64_t count, int64_t lanes) {
 
 static void test_fold_max(const ck_kernel_table *table, ck_dtype dtype) { POOL_CASES(fold_max, table, dtype, 3) }
 static void test_fold_sum(const ck_kernel_table *table, ck_dtype dtype) { POOL_CASES(fold_sum, table, dtype, 3) }
+static void test_fold_wide(const ck_kernel_table *table, ck_dtype dtype) { POOL_CASES(fold_wide, table, dtype, 3) }
 static void test_fold_power(const ck_kernel_table *table, ck_dtype dtype) { POOL_CASES(fold_power, table, dtype, 3) }
 static void test_slide_max(const ck_kernel_table *table, ck_dtype dtype) {
   POOL_CASES(slide_max, table, dtype, 6, extra % 3 + 1)

@@ -173,27 +173,41 @@ static void test_exact(void) {
 
 static bool always(void *context) { return ++*(int *)context > 0; }
 
-static void test_interruption(void) {
+/* A run of many samples that is interrupted at once, or is given a wrong number of threads. */
+static void run_refused(int algorithm, const ck_control *control, ck_status expected) {
+  ck_conv_problem p = {.n = 64, .g = 1, .ic = 1, .oc = 1, .src_dtype = CK_DTYPE_f32};
+  p.window = (ck_window){.in = {1, 3, 3},
+                         .kernel = {1, 3, 3},
+                         .stride = {1, 1, 1},
+                         .dilation = {1, 1, 1},
+                         .before = {0, 1, 1},
+                         .after = {0, 1, 1}};
+  ck_conv_plan plan;
+  if (ck_conv_declines(&p, algorithm) || !CHECK(ck_conv_plan_init(&plan, &p, algorithm) == CK_STATUS_OK, "plan")) return;
+  const size_t space = ck_conv_workspace_bytes(&plan, p.n, control->num_threads);
+  const ck_conv_buffers b = {.n = p.n,
+                             .src_batch_stride = 9,
+                             .src = elements_new("src", CK_DTYPE_f32, p.n * 9, GUARD_END),
+                             .weights = elements_new("weights", CK_DTYPE_f32, 9, GUARD_END),
+                             .dst = guard_new("dst", (size_t)p.n * 9 * sizeof(float), sizeof(float), GUARD_END),
+                             .workspace = guard_new("workspace", space, CK_ALIGNMENT, GUARD_END)};
+  const ck_status status = ck_conv_run(&plan, &b, control);
+  CHECK(status == expected, "%s", ck_status_name((int)status));
+  const size_t touched = expected == CK_STATUS_INTERRUPTED ? 9 * sizeof(float) : 0;
+  CHECK(guard_untouched(b.dst, touched, (size_t)p.n * 9 * sizeof(float) - touched), "dst was written");
+  guard_done();
+}
+
+static void test_refused(void) {
+  static const int threads[] = {0, -1, INT32_MIN, CK_MAX_THREADS + 1, INT32_MAX};
   for (int algorithm = 0; algorithm < CK_ALGORITHM_COUNT; algorithm++) {
+    for (int i = 0; i < 5; i++)
+      if (check_case("%s threads%d", ck_conv_algorithm_name(algorithm), threads[i]))
+        run_refused(algorithm, &(ck_control){.num_threads = threads[i]}, CK_STATUS_NUM_THREADS);
     if (!check_case("interruption of %s", ck_conv_algorithm_name(algorithm))) continue;
-    static float src[64 * 9], weights[9], dst[64 * 9];
-    ck_conv_problem p = {.n = 64, .g = 1, .ic = 1, .oc = 1, .src_dtype = CK_DTYPE_f32};
-    p.window = (ck_window){.in = {1, 3, 3},
-                           .kernel = {1, 3, 3},
-                           .stride = {1, 1, 1},
-                           .dilation = {1, 1, 1},
-                           .before = {0, 1, 1},
-                           .after = {0, 1, 1}};
-    ck_conv_plan plan;
-    if (ck_conv_declines(&p, algorithm) || !CHECK(ck_conv_plan_init(&plan, &p, algorithm) == CK_STATUS_OK, "plan")) continue;
     int asked = 0;
-    const ck_control control = {.num_threads = 1, .interrupted = always, .interrupted_context = &asked};
-    void *workspace = guard_new("workspace", ck_conv_workspace_bytes(&plan, p.n, 1), CK_ALIGNMENT, GUARD_END);
-    const ck_conv_buffers b = {
-        .n = p.n, .src = src, .src_batch_stride = 9, .weights = weights, .dst = dst, .workspace = workspace};
-    const ck_status status = ck_conv_run(&plan, &b, &control);
-    CHECK(status == CK_STATUS_INTERRUPTED && asked == 1, "%s, asked %d times", ck_status_name((int)status), asked);
-    guard_done();
+    run_refused(algorithm, &(ck_control){1, always, &asked}, CK_STATUS_INTERRUPTED);
+    CHECK(asked == 1, "asked %d times", asked);
   }
 }
 
@@ -235,7 +249,7 @@ static void test_wild(void) {
 int main(int argc, char **argv) {
   check_start(argc, argv);
   test_exact();
-  test_interruption();
+  test_refused();
   test_wild();
   return check_end();
 }

@@ -11,6 +11,7 @@
 #define CK_FOR_ALL true
 #define CK_FOR_SUMS (kind != CK_KIND_NARROW)
 #define CK_FOR_REALS (kind == CK_KIND_REAL)
+#define CK_FOR_SINGLE (dtype == CK_DTYPE_f32)
 
 int main(int argc, char **argv) {
   check_start(argc, argv);

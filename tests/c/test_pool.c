@@ -233,6 +233,25 @@ static void test_exact(void) {
   }
 }
 
+/* A wrong number of threads: nothing is done. */
+static void test_refused(void) {
+  static const int threads[] = {0, -1, INT32_MIN, CK_MAX_THREADS + 1, INT32_MAX};
+  for (int i = 0; i < 5; i++) {
+    if (!check_case("threads%d", threads[i])) continue;
+    ck_pool_problem p = {.n = 1, .c = 1, .src_dtype = CK_DTYPE_f32, .kind = CK_POOL_MAX};
+    p.window = (ck_window){.in = {1, 3, 3}, .kernel = {1, 2, 2}, .stride = {1, 1, 1}, .dilation = {1, 1, 1}};
+    ck_pool_plan plan;
+    CHECK(ck_pool_plan_init(&plan, &p) == CK_STATUS_OK, "plan");
+    void *src = elements_new("src", CK_DTYPE_f32, 9, GUARD_END);
+    void *dst = guard_new("dst", 4 * sizeof(float), sizeof(float), GUARD_END);
+    void *workspace = guard_new("workspace", ck_pool_workspace_bytes(&plan, threads[i]), CK_ALIGNMENT, GUARD_END);
+    const ck_status status = ck_pool_run(&plan, src, dst, NULL, workspace, &(ck_control){.num_threads = threads[i]});
+    CHECK(status == CK_STATUS_NUM_THREADS, "%s", ck_status_name((int)status));
+    CHECK(guard_untouched(dst, 0, 4 * sizeof(float)), "dst was written");
+    guard_done();
+  }
+}
+
 /* Whatever the numbers are, there is an answer; under UndefinedBehaviorSanitizer no step on the way may overflow. */
 static void test_wild(void) {
   for (int64_t i = 0; i < check_draws(60000); i++) {
@@ -270,6 +289,7 @@ static void test_wild(void) {
 int main(int argc, char **argv) {
   check_start(argc, argv);
   test_exact();
+  test_refused();
   test_wild();
   return check_end();
 }
