@@ -62,7 +62,8 @@ sanitize: $(VENV)/installed
 # ---- C tests. Each tests/c/test_*.c is a program of its own; test_simd.c makes one for each instruction set of the architecture, with
 # the flags of csrc/isa/flags.txt. SAMPLE=... runs that percentage of their cases; above 100, draws more of them.
 SAMPLE ?= 100
-CORE_FLAGS := -std=gnu11 -O2 -ffp-contract=fast -fwrapv -pthread -fopenmp -Icsrc -Itests/c
+OPENMP := $(if $(filter 0,$(CONVKIT_OPENMP)),,-fopenmp)
+CORE_FLAGS := -std=gnu11 -O2 -ffp-contract=fast -fwrapv -pthread $(OPENMP) -Icsrc -Itests/c
 isas_of = $(shell awk '$$2 == "any" || $$2 == "$1" { print $$1 }' csrc/isa/flags.txt)
 isa_flags = $(shell sed -n 's/^$1 [a-z0-9_]* *//p' csrc/isa/flags.txt)
 programs = $(patsubst tests/c/%.c,$1/%,$(filter-out %/test_simd.c,$(wildcard tests/c/test_*.c))) $(patsubst %,$1/test_simd_%,$2)

@@ -55,7 +55,7 @@ typedef struct {
   ptrdiff_t phase[CK_AXES], channel;        /* from one phase of an axis, and one channel, to the next */
 } ck_panel;
 
-/* The panel of so many output pixels: whole rows of one depth, or a part of one row. */
+/* The panel of so many output pixels: whole rows of one depth, or a part of one row. channel is 0 if it would be too large. */
 ck_panel ck_panel_of(const ck_conv_tiling *t, int64_t pixels);
 int64_t ck_panel_moves_most(const ck_panel *panel);
 void ck_panel_fill(const ck_conv_plan *plan, const ck_panel *panel, const void *src, const void *src_end, int64_t group,

@@ -24,6 +24,9 @@ ck_panel ck_panel_of(const ck_conv_tiling *t, int64_t pixels) {
     panel.phases[axis] = ck_min(w->kernel[axis], w->stride[axis] / greatest_common_divisor(w->stride[axis], w->dilation[axis]));
     panel.length[axis] += (w->kernel[axis] - 1) * w->dilation[axis] / w->stride[axis];
   }
+  /* Too large to be of use, and for products with a block of K to stay in int64. */
+  const int64_t factors[6] = {panel.length[1], panel.length[2], panel.phases[0], panel.phases[1], panel.phases[2], 1 << 16};
+  if (ck_checked_product(factors, 6).overflow) return (ck_panel){0};
   panel.phase[2] = panel.length[1] * panel.length[2];
   panel.phase[1] = panel.phase[2] * panel.phases[2];
   panel.phase[0] = panel.phase[1] * panel.phases[1];

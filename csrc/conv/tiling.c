@@ -227,10 +227,11 @@ static int64_t pixels_in_cache(const ck_conv_plan *plan, int64_t elements) {
 }
 
 /* Whole output rows, as many as fit, or a part of one. */
-static void size_panel(ck_conv_plan *plan) {
+static ck_status size_panel(ck_conv_plan *plan) {
   ck_conv_tiling *t = &plan->tiling;
   const int64_t width = t->window.out[2], height = t->window.out[1], tile = ck_tile_pixels(plan);
   const ck_panel row = ck_panel_of(t, width);
+  if (row.channel == 0) return CK_STATUS_TOO_LARGE;
   const int64_t halo = row.length[1] - 1, one_row = row.channel / row.length[1] * t->block_outer;
   const int64_t fit = pixels_in_cache(plan, one_row) - halo;
   const int64_t rows = ck_clamp(ck_min(fit, GROUP_PIXELS_MOST / width), 1, height);
@@ -240,6 +241,7 @@ static void size_panel(ck_conv_plan *plan) {
     t->group_pixels = t->pixel_unit = ck_min(
         ck_round_up(ck_clamp(width * pixels_in_cache(plan, one_row) / (halo + 1), tile, GROUP_PIXELS_MOST), tile), width);
   }
+  return CK_STATUS_OK;
 }
 
 static void size_groups(ck_conv_plan *plan) {
@@ -282,10 +284,10 @@ static ck_status try_shape(ck_conv_plan *plan, ck_conv_pixels pixels, bool pixel
   t->k_outer = channels_last ? ck_volume(p->window.kernel) : p->ic / p->g;
   t->k_inner = channels_last ? p->ic / p->g : ck_volume(p->window.kernel);
   block_reduction(t, channels_last);
-  if (t->pixels == CK_PIXELS_PANEL)
-    size_panel(plan);
-  else
+  if (t->pixels != CK_PIXELS_PANEL)
     size_groups(plan);
+  else if (size_panel(plan))
+    return CK_STATUS_TOO_LARGE;
   const int64_t factors[3] = {p->g, ck_packed_elements(plan), ck_dtype_size(sum_of(plan))};
   const ck_checked bytes = ck_checked_product(factors, 3);
   if (bytes.overflow) return CK_STATUS_TOO_LARGE;

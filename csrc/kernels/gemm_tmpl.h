@@ -103,8 +103,10 @@ CK_INLINE void CK_OP(gemm_body)(const ck_gemm_tile *t, const int rows, const int
         for (int j = 0; j < vectors * CK_SIMD_BYTES; j += 64) __builtin_prefetch((const char *)from + CK_GEMM_AHEAD + j);
       }
       if (b_in_place) {
+        /* An integer: entries after the last may hold anything, and a pointer must not be moved out of its array. */
+        const uintptr_t ahead = (uintptr_t)b + (uintptr_t)b_offset[CK_OFFSETS_AHEAD - 1] * sizeof(CK_T);
 #pragma GCC unroll 4
-        for (int j = 0; j < vectors; j++) __builtin_prefetch(b + b_offset[CK_OFFSETS_AHEAD - 1] + j * CK_LANES);
+        for (int j = 0; j < vectors; j++) __builtin_prefetch((const void *)(ahead + (uintptr_t)j * CK_SIMD_BYTES));
       }
 #pragma GCC unroll 4
       for (int j = 0; j < vectors; j++) line[j] = CK_OP(load)(from + j * CK_LANES);

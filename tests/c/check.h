@@ -32,6 +32,15 @@
 
 #define CHECK_UNUSED __attribute__((unused))
 
+/* Sanitized programs are not optimized: a product and a sum are rounded one after the other. */
+#ifdef __has_feature
+#define CHECK_SANITIZED __has_feature(address_sanitizer)
+#elif defined(__SANITIZE_ADDRESS__)
+#define CHECK_SANITIZED 1
+#else
+#define CHECK_SANITIZED 0
+#endif
+
 /* ---- Cases and checks ---------------------------------------------------------------------------------------------------- */
 
 static struct {

@@ -7,14 +7,17 @@
 
 /* ---- Transposition ------------------------------------------------------------------------------------------------------- */
 
+/* With `fill` rows of dst are filled up to whole vectors. */
 static void transpose_one(const ck_kernels *kernels, ck_dtype dtype, int64_t rows, int64_t columns, int64_t turns) {
   const element_type *type = &element_types[dtype];
   const size_t size = element_size(dtype);
-  ck_transpose t = {.rows = rows, .columns = columns, .turns = turns};
+  ck_transpose t = {.rows = rows, .columns = columns, .turns = turns, .fill = check_pick(0, 1)};
+  const int64_t written = t.fill ? (rows + kernels->lanes - 1) / kernels->lanes * kernels->lanes : rows;
   t.src_stride = columns + check_pick(0, 3);
-  t.dst_stride = rows + check_pick(0, 3);
+  t.dst_stride = written + check_pick(0, 3);
+  check_note(" fill=%d", t.fill);
   void *src = elements_new("src", dtype, (rows - 1) * t.src_stride + columns, check_side());
-  void *dst = guard_new("dst", (size_t)((columns - 1) * t.dst_stride + rows) * size, size, check_side());
+  void *dst = guard_new("dst", (size_t)((columns - 1) * t.dst_stride + written) * size, size, check_side());
   guard_freeze(src);
   t.src = src;
   t.dst = dst;
@@ -23,9 +26,11 @@ static void transpose_one(const ck_kernels *kernels, ck_dtype dtype, int64_t row
     const int64_t row = turns > 1 ? j % turns * (columns / turns) + j / turns : j;
     for (int64_t i = 0; i < rows; i++)
       CHECK_ELEMENT(dtype, dst, row * t.dst_stride + i, type->get(src, i * t.src_stride + j), "dst");
-    if (j < columns - 1)
-      CHECK(guard_untouched(dst, (size_t)(j * t.dst_stride + rows) * size, (size_t)(t.dst_stride - rows) * size),
-            "memory behind row %d of dst was written", (int)j);
+    for (int64_t i = rows; i < written; i++)
+      CHECK(!guard_untouched(dst, (size_t)(row * t.dst_stride + i) * size, size), "row %d was not filled", (int)row);
+    if (row < columns - 1)
+      CHECK(guard_untouched(dst, (size_t)(row * t.dst_stride + written) * size, (size_t)(t.dst_stride - written) * size),
+            "memory behind row %d of dst was written", (int)row);
   }
   guard_done();
 }

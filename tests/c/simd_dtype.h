@@ -116,7 +116,7 @@ static CK_T CK_OP(multiplied)(CK_T a, CK_T b, CK_T c) {
   return (CK_T)((uint64_t)a * (uint64_t)b + (uint64_t)c);
 #else
   const volatile CK_T product = a * b;
-  if (!CK_SIMD_HAS_FMA) return product + c;
+  if (!CK_SIMD_HAS_FMA || CHECK_SANITIZED) return product + c;
   return sizeof(CK_T) == 4 ? (CK_T)fmaf((float)a, (float)b, (float)c) : (CK_T)fma((double)a, (double)b, (double)c);
 #endif
 }
