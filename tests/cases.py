@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 import convkit
 from convkit import reference
-from convkit.selftest import APPROXIMATE, settled
+from convkit.selftest import settled
 
 Array = NDArray[Any]
 Pads = tuple[tuple[int, int], ...]
