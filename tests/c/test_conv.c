@@ -175,8 +175,8 @@ static void test_exact(void) {
 
 static bool always(void *context) { return ++*(int *)context > 0; }
 
-/* A run of many samples that is interrupted at once, or is given a wrong number of threads. */
-static void run_refused(int algorithm, const ck_control *control, ck_status expected) {
+/* A run of many samples that is interrupted at once, or is given a wrong number of threads; false if the algorithm declines. */
+static bool run_refused(int algorithm, const ck_control *control, ck_status expected) {
   ck_conv_problem p = {.n = 64, .g = 1, .ic = 1, .oc = 1, .src_dtype = CK_DTYPE_f32};
   p.window = (ck_window){.in = {1, 3, 3},
                          .kernel = {1, 3, 3},
@@ -185,7 +185,7 @@ static void run_refused(int algorithm, const ck_control *control, ck_status expe
                          .before = {0, 1, 1},
                          .after = {0, 1, 1}};
   ck_conv_plan plan;
-  if (ck_conv_declines(&p, algorithm) || !CHECK(ck_conv_plan_init(&plan, &p, algorithm) == CK_STATUS_OK, "plan")) return;
+  if (ck_conv_declines(&p, algorithm) || !CHECK(ck_conv_plan_init(&plan, &p, algorithm) == CK_STATUS_OK, "plan")) return false;
   const size_t space = ck_conv_workspace_bytes(&plan, p.n, control->num_threads);
   const ck_conv_buffers b = {.n = p.n,
                              .src_batch_stride = 9,
@@ -198,6 +198,7 @@ static void run_refused(int algorithm, const ck_control *control, ck_status expe
   const size_t touched = expected == CK_STATUS_INTERRUPTED ? 9 * sizeof(float) : 0;
   CHECK(guard_untouched(b.dst, touched, (size_t)p.n * 9 * sizeof(float) - touched), "dst was written");
   guard_done();
+  return true;
 }
 
 static void test_refused(void) {
@@ -208,8 +209,7 @@ static void test_refused(void) {
         run_refused(algorithm, &(ck_control){.num_threads = threads[i]}, CK_STATUS_NUM_THREADS);
     if (!check_case("interruption of %s", ck_conv_algorithm_name(algorithm))) continue;
     int asked = 0;
-    run_refused(algorithm, &(ck_control){1, always, &asked}, CK_STATUS_INTERRUPTED);
-    CHECK(asked == 1, "asked %d times", asked);
+    if (run_refused(algorithm, &(ck_control){1, always, &asked}, CK_STATUS_INTERRUPTED)) CHECK(asked == 1, "asked %d times", asked);
   }
 }
 
