@@ -12,7 +12,6 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from cases import (
-    APPROXIMATE,
     EDGE_PROBLEMS,
     Array,
     Case,
@@ -29,6 +28,7 @@ from cases import (
 
 import convkit
 from convkit import reference
+from convkit.selftest import APPROXIMATE
 
 FLOATS = ("float32", "float64")
 

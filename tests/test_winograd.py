@@ -13,7 +13,6 @@ import pytest
 import winograd_transforms as exact
 import workloads
 from cases import (
-    APPROXIMATE,
     LAYOUTS,
     Array,
     Case,
@@ -29,6 +28,7 @@ from cases import (
 
 import convkit
 from convkit import reference
+from convkit.selftest import APPROXIMATE
 
 TEMPLATE = Path(__file__).parent.parent / "csrc" / "kernels" / "winograd_tmpl.h"
 BOUNDS = APPROXIMATE["winograd"]
