@@ -585,7 +585,9 @@ def interrupt(how: str, threads: int) -> tuple[str, float]:
         child.send_signal(signal.SIGINT)
         first = child.stdout.readline()
         waited = time.perf_counter() - start
-        rest, errors = child.communicate(timeout=60)
+        # Not communicate(): it does not see what readline() has read ahead.
+        rest, errors = child.stdout.read(), child.stderr.read()
+        child.wait(timeout=60)
     finally:
         child.kill()
         child.wait()
