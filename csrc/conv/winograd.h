@@ -1,4 +1,4 @@
-/* winograd.h: the sizes that the parts of the Winograd algorithm share: winograd.c plans and runs, winograd_tiles.c moves and transforms tiles.
+/* winograd.h: the sizes that the parts of the Winograd algorithm share: winograd_plan.c chooses them, winograd.c runs, winograd_tiles.c moves and transforms tiles.
  *
  * A tile is n x n inputs and m x m outputs. Along a dilated axis the outputs of each residue modulo the dilation are an image of their own (a class) with
  * neighbours `dilation` apart, and so is the tile. Tiles of a plane are numbered in row-major order. Down the height, the tiles of a class follow each
@@ -7,6 +7,10 @@
 #define CK_CONV_WINOGRAD_H
 
 #include "algorithm.h"
+
+#include "../base/checked.h"
+
+#define CK_WINOGRAD_CHAIN 128 /* terms of one chain of multiply-adds, at most */
 
 typedef struct {
   int taps, n, m;
@@ -66,6 +70,36 @@ CK_INLINE int64_t ck_winograd_row(const ck_winograd *w, int64_t elements) {
   const int64_t row = ck_round_up(elements, w->lanes);
   return row * w->size % 1024 == 0 ? row + CK_ALIGNMENT / w->size : row;
 }
+CK_INLINE int64_t ck_winograd_chains(const ck_winograd *w) { return ck_ceil_div(w->channels, CK_WINOGRAD_CHAIN); }
+CK_INLINE const ck_kernels *ck_winograd_kernels(const ck_conv_plan *plan) {
+  return &ck_isa_table(plan->isa)->of[plan->problem.src_dtype];
+}
+CK_INLINE int64_t ck_winograd_tile_vectors(const ck_conv_plan *plan) { return ck_winograd_kernels(plan)->shapes[0].vectors; }
+CK_INLINE int ck_winograd_tile_rows(const ck_conv_plan *plan) { return ck_winograd_kernels(plan)->shapes[0].rows; }
+CK_INLINE int64_t ck_winograd_output_tiles(const ck_conv_plan *plan, const ck_winograd *w) {
+  return ck_ceil_div(w->outputs, w->lanes * ck_winograd_tile_vectors(plan));
+}
+/* Elements of a row of M. */
+CK_INLINE int64_t ck_winograd_m_row(const ck_conv_plan *plan, const ck_winograd *w) {
+  return ck_winograd_row(w, w->part_tiles * ck_winograd_tile_vectors(plan) * w->lanes);
+}
+/* Elements of one group's transformed weights. */
+CK_INLINE int64_t ck_winograd_u_elements(const ck_winograd *w) {
+  return ck_round_up(w->outputs, w->lanes) * w->depth_taps * w->elements * w->channels;
+}
+
+/* Offsets in the workspace: U (of a call without a plan) and, if shared, V in the shared part, the others in a thread's own. */
+typedef struct {
+  size_t u, v, m, strip;
+  ck_checked thread_bytes, shared_bytes;
+} ck_winograd_memory;
+
+const char *ck_winograd_declines(const ck_conv_problem *problem);
+ck_status ck_winograd_plan(ck_conv_plan *plan);
+/* What ck_winograd_plan chose, from the plan. */
+ck_winograd ck_winograd_of(const ck_conv_plan *plan);
+ck_winograd_memory ck_winograd_book(const ck_conv_plan *plan, const ck_winograd *w);
+
 /* Elements of a strip: input, output. */
 int64_t ck_winograd_strip_in(const ck_winograd *w);
 int64_t ck_winograd_strip_out(const ck_winograd *w);

@@ -1,0 +1,255 @@
+/* winograd_plan.c: which problems Winograd serves, its sizes, blocks, memory and cost. What they mean is in winograd.h and winograd.c.
+ *
+ * The choice of a tile changes bits: it looks at one sample's sizes alone. Blocks, which change none, look at the caches of this machine too. */
+#include "winograd.h"
+
+#include "../base/cpu.h"
+#include "../base/workspace.h"
+
+#define TERMS_MOST 4096 /* of a sum: up to here the error bound of docs/numerics.md is tested */
+#define STRIP_BYTES (64 << 10)
+#define SHARED_BYTES (12 << 20) /* of V */
+
+#define CYCLES_TILE 25.0
+#define CYCLES_ELEMENT_IN 3.5 /* a vector of a transformed tile */
+#define CYCLES_ELEMENT_OUT 3.0
+#define CYCLES_STRIP_VECTOR 4.0 /* transposed */
+#define CYCLES_WEIGHT_VECTOR 10.0
+#define BYTES_PER_CYCLE 6.0 /* of U, from L3 */
+#define CYCLES_PER_US 3000.0
+enum {
+  DETAIL_N,
+  DETAIL_SHARED,
+  DETAIL_PART_TILES,
+  DETAIL_BLOCK_PLANES,
+  DETAIL_BLOCK_UNITS,
+  DETAIL_SUB_PLANES,
+  DETAIL_SUB_UNITS
+};
+
+const char *ck_winograd_declines(const ck_conv_problem *p) {
+  const ck_window *w = &p->window;
+  if (p->src_dtype != CK_DTYPE_f32 && p->src_dtype != CK_DTYPE_f64)
+    return "integers cannot be transformed exactly; it serves float32 and float64";
+  if (w->stride[1] != 1 || w->stride[2] != 1) return "it serves stride 1 in height and width";
+  if (w->kernel[1] == 1 && w->kernel[2] == 1) return "a kernel of one tap in height and width has nothing to save";
+  if (w->kernel[1] > CK_WINOGRAD_TAPS_MOST || w->kernel[2] > CK_WINOGRAD_TAPS_MOST)
+    return "it serves at most 5 taps in height and width";
+  if (w->kernel[0] > 9) return "it serves at most 9 taps in depth";
+  if (p->ic / p->g == 1) return "one input channel a group leaves nothing to save";
+  if (p->ic / p->g * w->kernel[0] > TERMS_MOST)
+    return "sums over more than 4096 input channels and depth taps may miss its error bound";
+  /* Of one tile of each class in a row: the transformed inputs, and a strip. */
+  const int64_t tile = (w->kernel[1] > 1 ? CK_WINOGRAD_MOST : 1) * CK_WINOGRAD_MOST,
+                classes = ck_min(w->dilation[2], w->out[2]);
+  if (classes > 2048 || classes * tile * (p->ic / p->g + 16) * ck_dtype_size(p->src_dtype) > SHARED_BYTES ||
+      classes * tile * CK_ALIGNMENT > 1 << 20)
+    return "tiles of rows that are dilated so far do not fit the caches";
+  return NULL;
+}
+
+/* ---- Sizes ----------------------------------------------------------------------------------------------------------------- */
+
+static ck_winograd_axis axis_of(const ck_window *w, int axis, int n) {
+  ck_winograd_axis a = {.taps = (int)w->kernel[axis],
+                        .n = w->kernel[axis] > 1 ? n : 1,
+                        .in = w->in[axis],
+                        .out = w->out[axis],
+                        .before = w->before[axis],
+                        .dilation = w->kernel[axis] > 1 ? w->dilation[axis] : 1};
+  a.classes = ck_min(a.dilation, a.out);
+  a.m = a.n - a.taps + 1;
+  a.class_tiles = ck_ceil_div(ck_ceil_div(a.out, a.dilation), a.m);
+  a.tiles = a.classes * a.class_tiles;
+  return a;
+}
+
+/* What follows from the problem and n alone. */
+static ck_winograd sizes_of(const ck_conv_plan *plan, int n) {
+  const ck_conv_problem *p = &plan->problem;
+  ck_winograd w = {.axis = {axis_of(&p->window, 1, n), axis_of(&p->window, 2, n)},
+                   .depth_in = p->window.in[0],
+                   .depth_out = p->window.out[0],
+                   .depth_taps = p->window.kernel[0],
+                   .depth_stride = p->window.stride[0],
+                   .depth_dilation = p->window.dilation[0],
+                   .depth_before = p->window.before[0],
+                   .channels = p->ic / p->g,
+                   .outputs = p->oc / p->g,
+                   .lanes = ck_winograd_kernels(plan)->lanes,
+                   .size = ck_dtype_size(p->src_dtype)};
+  const ck_winograd_axis *high = &w.axis[0], *wide = &w.axis[1];
+  w.elements = high->n * wide->n;
+  w.v_row = ck_winograd_row(&w, w.channels);
+  /* A unit's strip keeps to STRIP_BYTES, if it is not a single tile of each class. */
+  const int64_t columns = STRIP_BYTES / (high->n * w.lanes * w.size) - (wide->taps - 1) * wide->dilation;
+  const int64_t most = ck_max(ck_min(columns / (wide->m * wide->dilation), 64 / wide->classes), 1);
+  w.segments = ck_ceil_div(wide->class_tiles, most);
+  w.segment = ck_ceil_div(wide->class_tiles, w.segments) * wide->classes;
+  w.segments = ck_ceil_div(wide->tiles, w.segment);
+  w.units = high->tiles * w.segments;
+  w.strip_rows_units = 1;
+  const int64_t row = ck_max(wide->in, wide->out) * w.lanes * w.size;
+  if (w.segments == 1) w.strip_rows_units = ck_clamp((STRIP_BYTES / row - (high->n - high->m)) / high->m, 1, high->class_tiles);
+  return w;
+}
+
+static int64_t v_elements(const ck_winograd *w, ck_winograd_block b) {
+  return w->elements * ck_winograd_plane(w, ck_winograd_slots(w, b) * ck_winograd_tiles(w, b), w->v_row);
+}
+static int64_t m_elements(const ck_conv_plan *plan, const ck_winograd *w, ck_winograd_block b) {
+  const int64_t row = ck_winograd_m_row(plan, w);
+  return w->elements * ck_winograd_plane(w, b.planes * ck_winograd_tiles(w, b), row);
+}
+ck_winograd ck_winograd_of(const ck_conv_plan *plan) {
+  ck_winograd w = sizes_of(plan, (int)plan->detail[DETAIL_N]);
+  w.shared = plan->detail[DETAIL_SHARED] != 0;
+  w.part_tiles = plan->detail[DETAIL_PART_TILES];
+  w.block_planes = plan->detail[DETAIL_BLOCK_PLANES];
+  w.block_units = plan->detail[DETAIL_BLOCK_UNITS];
+  w.sub_planes = plan->detail[DETAIL_SUB_PLANES];
+  w.sub_units = plan->detail[DETAIL_SUB_UNITS];
+  return w;
+}
+
+static void keep(ck_conv_plan *plan, const ck_winograd *w, int n) {
+  plan->detail[DETAIL_N] = n;
+  plan->detail[DETAIL_SHARED] = w->shared;
+  plan->detail[DETAIL_PART_TILES] = w->part_tiles;
+  plan->detail[DETAIL_BLOCK_PLANES] = w->block_planes;
+  plan->detail[DETAIL_BLOCK_UNITS] = w->block_units;
+  plan->detail[DETAIL_SUB_PLANES] = w->sub_planes;
+  plan->detail[DETAIL_SUB_UNITS] = w->sub_units;
+}
+
+/* ---- Blocks ---------------------------------------------------------------------------------------------------------------- */
+
+/* The largest block, of at most `planes` planes and `units` units, whose V (if asked for) and M take at most so many bytes; at least one unit. */
+static ck_winograd_block largest(const ck_conv_plan *plan, const ck_winograd *w, int64_t planes, int64_t units, bool with_v,
+                                 bool with_m, int64_t bytes) {
+  ck_winograd_block best = {0, 1, 0, 1};
+  int64_t most = 0;
+  /* Whole planes where one is small; with depth taps, a few planes share the slices between them. */
+  for (int64_t deep = 1; deep <= planes; deep++) {
+    ck_winograd_block b = {0, deep, 0, units};
+    while (b.units >= 1) {
+      const int64_t need = (with_v ? v_elements(w, b) : 0) + (with_m ? m_elements(plan, w, b) : 0);
+      if (need * w->size <= bytes) break;
+      b.units = ck_min(b.units - 1, b.units * bytes / (need * w->size));
+    }
+    if (b.units < 1) break;
+    if (w->depth_taps == 1 && deep > 1 && b.units < units) break;
+    int64_t tiles = deep * ck_winograd_tiles(w, b);
+    /* Slices that are transformed for nothing count against a block. */
+    if (w->depth_taps > 1) tiles = tiles * deep / ck_winograd_slots(w, b);
+    if (tiles <= most) continue;
+    most = tiles;
+    best = b;
+  }
+  return best;
+}
+
+static void choose_blocks(const ck_conv_plan *plan, ck_winograd *w) {
+  const int64_t l2 = ck_clamp(ck_cpu_caches().l2, 256 << 10, 2560 << 10),
+                planes = w->depth_taps > 1 ? ck_min(w->depth_out, 16) : 256;
+  const int64_t lanes = w->lanes * ck_winograd_tile_vectors(plan), all = ck_winograd_output_tiles(plan, w);
+  w->part_tiles = ck_min(ck_max(64 / lanes, 1), all);
+  /* Small weights stay in L2 beside V and M; large ones come from L3 for every block, which should then be large. */
+  const int64_t share = ck_winograd_u_elements(w) * w->size * 2 < l2 ? 3 : 6;
+  const ck_winograd_block local = largest(plan, w, planes, w->units, true, true, l2 * share / 10);
+  w->block_planes = local.planes;
+  w->block_units = local.units;
+  const int64_t bytes = (v_elements(w, local) + m_elements(plan, w, local)) * w->size;
+  w->shared = (local.planes * ck_winograd_tiles(w, local) < 2 * ck_winograd_tile_rows(plan) && bytes * 4 > l2) || bytes > l2;
+  if (!w->shared) return;
+  const ck_winograd_block round = largest(plan, w, w->depth_taps > 1 ? w->depth_out : 256, w->units, true, false, SHARED_BYTES);
+  w->part_tiles = ck_min(ck_max(128 / lanes, 1), all);
+  const ck_winograd_block sub = largest(plan, w, round.planes, round.units, false, true, l2 * 5 / 10);
+  w->block_planes = round.planes;
+  w->block_units = round.units;
+  w->sub_planes = sub.planes;
+  w->sub_units = sub.units;
+}
+
+/* ---- The plan ----------------------------------------------------------------------------------------------------------- */
+
+static double estimate(const ck_conv_plan *plan, const ck_winograd *w) {
+  const ck_conv_problem *p = &plan->problem;
+  const int64_t tiles = w->axis[0].tiles * w->axis[1].tiles * w->depth_out, vectors = ck_ceil_div(w->outputs, w->lanes);
+  const ck_winograd_block whole = {0, ck_min(w->block_planes, w->depth_out), 0, w->block_units};
+  const ck_winograd_block block =
+      w->shared ? (ck_winograd_block){0, ck_min(w->sub_planes, w->depth_out), 0, w->sub_units} : whole;
+  const double together = (double)(block.planes * ck_winograd_tiles(w, block));
+  const double blocks = (double)tiles / together;
+  const double rows = together / (double)ck_ceil_div((int64_t)together, ck_winograd_tile_rows(plan)),
+               lane_vectors = (double)ck_min(ck_winograd_tile_vectors(plan), vectors);
+  const double adds = rows * lane_vectors / 2, loads = (rows + lane_vectors) / 1.9,
+               step = adds < 4       ? 4
+                      : adds > loads ? adds
+                                     : loads;
+  const double calls = w->elements * blocks * together / rows * (double)vectors / lane_vectors * (double)w->depth_taps;
+  const double chains = (double)ck_winograd_chains(w), in_vectors = (double)ck_ceil_div(w->channels, w->lanes);
+  const double slices = (double)ck_winograd_slots(w, whole) / (double)whole.planes;
+  const double u_bytes = (double)ck_winograd_u_elements(w) * (double)w->size;
+  double cycles = calls * ((double)w->channels * step + CYCLES_TILE * chains);
+  if (u_bytes * 2 > (double)ck_cpu_caches().l2) cycles += 0.3 * blocks * u_bytes / BYTES_PER_CYCLE;
+  cycles += (double)tiles * w->elements * (in_vectors * slices * CYCLES_ELEMENT_IN + (double)vectors * CYCLES_ELEMENT_OUT);
+  if (p->layout == CK_LAYOUT_CHANNELS_FIRST) {
+    const double halo = w->segments > 1
+                            ? (double)w->axis[0].n / w->axis[0].m
+                            : 1 + (double)(w->axis[0].n - w->axis[0].m) / (double)(w->strip_rows_units * w->axis[0].m);
+    cycles += CYCLES_STRIP_VECTOR * ((double)(w->axis[0].in * w->axis[1].in * w->depth_out) * in_vectors * slices * halo +
+                                     (double)ck_volume(p->window.out) * (double)vectors);
+  }
+  if (!p->prepared) cycles += u_bytes / (double)(w->lanes * w->size) * CYCLES_WEIGHT_VECTOR;
+  return cycles * (double)p->g / CYCLES_PER_US;
+}
+
+ck_winograd_memory ck_winograd_book(const ck_conv_plan *plan, const ck_winograd *w) {
+  ck_ledger own = {0}, all = {0};
+  ck_winograd_memory at;
+  const ck_winograd_block whole = {0, w->block_planes, 0, w->block_units}, sub = {0, w->sub_planes, 0, w->sub_units};
+  const bool first = plan->problem.layout == CK_LAYOUT_CHANNELS_FIRST;
+  at.u = ck_ledger_book(&all, plan->problem.prepared ? 0 : plan->problem.g * ck_winograd_u_elements(w), w->size);
+  const int64_t v = v_elements(w, whole);
+  at.v = w->shared ? ck_ledger_book(&all, v, w->size) : ck_ledger_book(&own, v, w->size);
+  at.m = ck_ledger_book(&own, m_elements(plan, w, w->shared ? sub : whole), w->size);
+  at.strip = ck_ledger_book(&own, first ? ck_max(ck_winograd_strip_in(w), ck_winograd_strip_out(w)) : 0, w->size);
+  at.thread_bytes = own.bytes;
+  at.shared_bytes = all.bytes;
+  return at;
+}
+
+static ck_status make(ck_conv_plan *plan, int n) {
+  ck_winograd w = sizes_of(plan, n);
+  const int64_t factors[6] = {plan->problem.g, w.elements, w.depth_taps, w.channels, ck_round_up(w.outputs, w.lanes),
+                              2 * w.size};
+  if (ck_checked_product(factors, 6).overflow) return CK_STATUS_TOO_LARGE;
+  choose_blocks(plan, &w);
+  keep(plan, &w, n);
+  const ck_winograd_memory memory = ck_winograd_book(plan, &w);
+  if (memory.thread_bytes.overflow || memory.shared_bytes.overflow) return CK_STATUS_TOO_LARGE;
+  plan->thread_bytes = (size_t)memory.thread_bytes.value;
+  plan->shared_bytes = (size_t)memory.shared_bytes.value;
+  plan->packed_bytes = plan->problem.prepared ? (size_t)(plan->problem.g * ck_winograd_u_elements(&w) * w.size) : 0;
+  plan->cost = estimate(plan, &w);
+  return CK_STATUS_OK;
+}
+
+/* What decides between tiles of 4 and of 6: bits depend on it, so it looks at the problem alone. Cycles of a machine with 16 lanes and an L2 of 2 MB. */
+static double reference_cycles(const ck_conv_plan *plan, int n) {
+  const ck_winograd w = sizes_of(plan, n);
+  const double channels = (double)(w.channels * w.depth_taps), outputs = (double)w.outputs;
+  const double tiles = (double)(w.axis[0].tiles * w.axis[1].tiles) * (double)w.depth_out,
+               bytes = 4 * w.elements * channels * outputs;
+  double cycles = tiles * (channels * outputs / 28 + CYCLES_ELEMENT_IN * channels / 16 + CYCLES_ELEMENT_OUT * outputs / 16);
+  if (!plan->problem.prepared) cycles += channels * outputs / 16 * CYCLES_WEIGHT_VECTOR;
+  cycles *= w.elements;
+  return bytes > 1 << 20 ? cycles + 0.5 * bytes / BYTES_PER_CYCLE * (1 + tiles / 56) : cycles;
+}
+
+ck_status ck_winograd_plan(ck_conv_plan *plan) {
+  const int64_t *kernel = plan->problem.window.kernel;
+  const bool four = kernel[1] <= 3 && kernel[2] <= 3 && reference_cycles(plan, 4) < reference_cycles(plan, CK_WINOGRAD_MOST);
+  return make(plan, four ? 4 : CK_WINOGRAD_MOST);
+}
