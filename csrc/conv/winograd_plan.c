@@ -11,10 +11,11 @@
 #define SHARED_BYTES (12 << 20) /* of V */
 
 #define CYCLES_TILE 25.0
-#define CYCLES_ELEMENT_IN 3.5 /* a vector of a transformed tile */
-#define CYCLES_ELEMENT_OUT 3.0
-#define CYCLES_STRIP_VECTOR 4.0 /* transposed */
-#define CYCLES_WEIGHT_VECTOR 10.0
+#define CYCLES_ELEMENT_IN 5.0 /* a vector of a transformed tile */
+#define CYCLES_ELEMENT_OUT 4.0
+#define CYCLES_STRIP_VECTOR 9.0 /* transposed */
+#define CYCLES_WEIGHT_VECTOR 28.0
+#define CYCLES_CALL 5000.0  /* sizes, split */
 #define BYTES_PER_CYCLE 6.0 /* of U, from L3 */
 #define CYCLES_PER_US 3000.0
 enum {
@@ -194,6 +195,9 @@ static double estimate(const ck_conv_plan *plan, const ck_winograd *w) {
   double cycles = calls * ((double)w->channels * step + CYCLES_TILE * chains);
   if (u_bytes * 2 > (double)ck_cpu_caches().l2) cycles += 0.3 * blocks * u_bytes / BYTES_PER_CYCLE;
   cycles += (double)tiles * w->elements * (in_vectors * slices * CYCLES_ELEMENT_IN + (double)vectors * CYCLES_ELEMENT_OUT);
+  /* A vector that is not whole is copied to a patch first, channels last. */
+  if (p->layout == CK_LAYOUT_CHANNELS_LAST && w->channels % w->lanes)
+    cycles += (double)tiles * w->elements * slices * CYCLES_ELEMENT_IN;
   if (p->layout == CK_LAYOUT_CHANNELS_FIRST) {
     const double halo = w->segments > 1
                             ? (double)w->axis[0].n / w->axis[0].m
@@ -202,7 +206,7 @@ static double estimate(const ck_conv_plan *plan, const ck_winograd *w) {
                                      (double)ck_volume(p->window.out) * (double)vectors);
   }
   if (!p->prepared) cycles += u_bytes / (double)(w->lanes * w->size) * CYCLES_WEIGHT_VECTOR;
-  return cycles * (double)p->g / CYCLES_PER_US;
+  return (cycles * (double)p->g + CYCLES_CALL) / CYCLES_PER_US;
 }
 
 ck_winograd_memory ck_winograd_book(const ck_conv_plan *plan, const ck_winograd *w) {
