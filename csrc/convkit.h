@@ -1,13 +1,14 @@
 /* convkit.h: the public C interface. Convolution and pooling of dense arrays on the CPU.
  *
- * The library allocates nothing, prints nothing and keeps no state but the chosen instruction set. A call is made in three steps:
+ * The library allocates nothing, prints nothing and keeps no state but the chosen instruction set. A call is made in three
+ * steps:
  *
  *   1. describe  fill a ck_conv_problem or ck_pool_problem with plain numbers;
  *   2. plan      ck_*_plan_init checks every number, computes the output size, chooses algorithm and blocking;
  *   3. run       ck_*_run with pointers and as much workspace as the plan asks for. Runs of one plan may overlap in time.
  *
- * A problem always has three spatial axes, depth, height and width; unused ones have length 1 and kernel 1. Every function that can
- * fail answers a ck_status (base/status.def): CK_STATUS_OK is 0. */
+ * A problem always has three spatial axes, depth, height and width; unused ones have length 1 and kernel 1. Every function that
+ * can fail answers a ck_status (base/status.def): CK_STATUS_OK is 0. */
 #ifndef CONVKIT_H
 #define CONVKIT_H
 
@@ -65,8 +66,8 @@ enum {
 
 const char *ck_conv_algorithm_name(int algorithm); /* NULL beyond the last */
 
-/* Where the micro-kernel finds the pixels of a tile: in a block that holds them once a tap; in the input itself (a tile that does not lie
- * wholly inside it is lowered alone); in a padded copy of the input rows that holds them once. */
+/* Where the micro-kernel finds the pixels of a tile: in a block that holds them once a tap; in the input itself (a tile that
+ * does not lie wholly inside it is lowered alone); in a padded copy of the input rows that holds them once. */
 typedef enum { CK_PIXELS_LOWERED, CK_PIXELS_IN_PLACE, CK_PIXELS_PANEL } ck_conv_pixels;
 
 /* How the loops are blocked (conv/loops.h has them). Sizes in elements. */
@@ -155,8 +156,8 @@ size_t ck_pool_workspace_bytes(const ck_pool_plan *plan, int num_threads);
 ck_status ck_pool_run(const ck_pool_plan *plan, const void *src, void *dst, int64_t *indices, void *workspace,
                       const ck_control *control);
 
-/* Writes src[i] to dst[indices[i]] in each plane (n * c planes; channels_last interleaves them); everything else becomes zero. Of
- * several equal indices the last one wins. Checks every index before anything is written to dst. */
+/* Writes src[i] to dst[indices[i]] in each plane (n * c planes; channels_last interleaves them); everything else becomes zero.
+ * Of several equal indices the last one wins. Checks every index before anything is written to dst. */
 typedef struct {
   int64_t n, c, in_plane, out_plane; /* elements of a spatial plane */
   ck_dtype dtype;

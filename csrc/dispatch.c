@@ -1,7 +1,7 @@
 /* dispatch.c: the list of instruction sets, best first, and the choice among them.
  *
- * The list is made once, when the library is loaded. CONVKIT_ISA, read there, and ck_isa_use narrow the choice; neither can add an
- * instruction set that the CPU lacks. */
+ * The list is made once, when the library is loaded. CONVKIT_ISA, read there, and ck_isa_use narrow the choice; neither can add
+ * an instruction set that the CPU lacks. */
 #include "dispatch.h"
 
 #include <stdlib.h>

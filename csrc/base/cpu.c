@@ -1,6 +1,7 @@
 /* cpu.c: processor features and cache sizes.
  *
- * On x86 __builtin_cpu_supports also checks that the operating system saves the wide registers. Cache sizes come from sysconf. */
+ * On x86 __builtin_cpu_supports also checks that the operating system saves the wide registers. Cache sizes come from
+ * sysconf. */
 #include "cpu.h"
 
 #include <unistd.h>

@@ -1,7 +1,8 @@
 /* parallel.c: remembers across a fork that threads were started.
  *
- * The usual OpenMP run-time systems keep a pool of threads. A forked child inherits the pool's book-keeping but not its threads, and its next
- * parallel region would wait for them for ever. The child of a process that had used threads therefore stays serial. */
+ * The usual OpenMP run-time systems keep a pool of threads. A forked child inherits the pool's book-keeping but not its
+ * threads, and its next parallel region would wait for them for ever. The child of a process that had used threads therefore
+ * stays serial. */
 #include "parallel.h"
 
 #include <pthread.h>

@@ -14,7 +14,8 @@ typedef struct {
 } ck_window;
 
 /* Checks every number and computes out: floor((in + before + after - dilation * (kernel - 1) - 1) / stride) + 1; with ceil_mode
- * the ceiling, less a last window that would start in the after-padding. out is set (clamped to int64) also when it is below 1. */
+ * the ceiling, less a last window that would start in the after-padding. out is set (clamped to int64) also when it is below
+ * 1. */
 ck_status ck_window_check(ck_window *window, bool ceil_mode);
 
 /* CK_STATUS_TOO_LARGE unless the product of the factors and of the three sizes, in bytes, stays below 2**63. */

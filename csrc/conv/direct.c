@@ -1,10 +1,10 @@
-/* direct.c: no pixel is held once a tap. A table of offsets, one for each k, leads the micro-kernel through taps and channels of the input, in place
- * where that is possible, else of a padded copy of a few of its rows (panel.c).
+/* direct.c: no pixel is held once a tap. A table of offsets, one for each k, leads the micro-kernel through taps and channels
+ * of the input, in place where that is possible, else of a padded copy of a few of its rows (panel.c).
  *
  *   for a group of pixel tiles: for a block of K: (copy the rows) for channel tile: for pixel tile: gemm
  *
- * Stride, dilation, padding, groups and one to three dimensions are entries of the table. In place, a tile that touches the padding is
- * lowered by itself. */
+ * Stride, dilation, padding, groups and one to three dimensions are entries of the table. In place, a tile that touches the
+ * padding is lowered by itself. */
 #include "loops.h"
 
 static const char *declines(const ck_conv_problem *problem) {
@@ -12,7 +12,8 @@ static const char *declines(const ck_conv_problem *problem) {
   return NULL;
 }
 
-/* In place where nothing stands between the micro-kernel and the input: pixels whose channels lie side by side, and pointwise kernels. */
+/* In place where nothing stands between the micro-kernel and the input: pixels whose channels lie side by side, and pointwise
+ * kernels. */
 static ck_status plan(ck_conv_plan *p) {
   const ck_window *w = &p->problem.window;
   bool plain = ck_volume(w->kernel) == 1 && w->stride[2] == 1;

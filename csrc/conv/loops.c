@@ -20,13 +20,13 @@ typedef struct {
   ck_tile *tiles;
   ck_move *moves;
   ptrdiff_t *offsets;
-  int64_t runs;         /* of k that lie side by side, one offset each (in place) */
+  int64_t runs;                   /* of k that lie side by side, one offset each (in place) */
   char *lowered, *weights, *sums; /* lowered: also the panel; weights: of one channel tile */
-  const char *origin;   /* of tiles that are not lowered: the group's first channel in the sample, or the panel */
+  const char *origin;             /* of tiles that are not lowered: the group's first channel in the sample, or the panel */
   ck_panel panel;
 } ck_loops_task;
 
-/* ---- Weights --------------------------------------------------------------------------------------------------------------- */
+/* ---- Weights ------------------------------------------------------------------------------------------------------------- */
 
 typedef struct {
   const ck_conv_plan *plan;
@@ -34,7 +34,8 @@ typedef struct {
   char *packed;
 } ck_pack_call;
 
-/* The weights of a channel tile for a block of K: [k][width], a transposition. Channels last, the taps of a channel are dealt out to their places. */
+/* The weights of a channel tile for a block of K: [k][width], a transposition. Channels last, the taps of a channel are dealt
+ * out to their places. */
 static void pack_block(const ck_conv_plan *plan, const char *weights, int64_t group, ck_channel_tile tile, ck_k_block block,
                        char *packed) {
   const ck_conv_tiling *t = &plan->tiling;
@@ -74,7 +75,7 @@ void ck_loops_pack(const ck_conv_plan *plan, const void *weights, void *packed) 
   ck_parallel_for(&serial, plan->problem.g * ck_channel_tile_count(plan), pack_tile, &call);
 }
 
-/* ---- One task -------------------------------------------------------------------------------------------------------------- */
+/* ---- One task ------------------------------------------------------------------------------------------------------------ */
 
 /* The weights of a channel tile as an operand of gemm; packed now, if they have not been. */
 static const char *weights_at(const ck_loops_call *call, const ck_loops_task *task, ck_channel_tile tile, ck_k_block block) {
@@ -256,7 +257,7 @@ static void run_task(const void *context, int64_t number, int slot) {
   }
 }
 
-/* ---- The call -------------------------------------------------------------------------------------------------------------- */
+/* ---- The call ------------------------------------------------------------------------------------------------------------ */
 
 ck_status ck_loops_run(const ck_conv_plan *plan, const ck_conv_buffers *buffers, const ck_control *control) {
   const ck_conv_problem *p = &plan->problem;

@@ -165,7 +165,8 @@ static bool taps_side_by_side(const ck_conv_plan *plan, ck_k_block block) {
   return block.inner1 - block.inner0 == plan->problem.ic && plan->tiling.window.dilation[2] == 1;
 }
 
-/* The taps [first, last) of one row of the kernel that lie inside the input, for a pixel whose first tap of the row is at `column`. */
+/* The taps [first, last) of one row of the kernel that lie inside the input, for a pixel whose first tap of the row is at
+ * `column`. */
 static void taps_inside(const ck_window *w, int64_t column, int64_t *first, int64_t *last) {
   const int64_t dilation = w->dilation[2];
   *first = ck_clamp(ck_ceil_div(ck_max(-column, 0), dilation), *first, *last);

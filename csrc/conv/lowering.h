@@ -18,8 +18,8 @@ typedef struct {
 
 #define CK_IN_PLACE (-1)
 
-/* The window's places and steps as the lists of moves need them: a pixel or tap as depth, row and column, and the elements between
- * neighbours along each axis of the input. */
+/* The window's places and steps as the lists of moves need them: a pixel or tap as depth, row and column, and the elements
+ * between neighbours along each axis of the input. */
 void ck_place_of(const ck_window *w, int64_t pixel, int64_t at[CK_AXES]);
 void ck_tap_at(const ck_window *w, int64_t tap, int64_t at[CK_AXES]);
 void ck_steps_of(const ck_conv_plan *plan, int64_t steps[CK_AXES]);
@@ -38,16 +38,16 @@ int64_t ck_moves_most(const ck_conv_plan *plan, int64_t pixels);
 /* Elements from one pixel's row of a block to the next (channels last). */
 ptrdiff_t ck_lowered_stride(const ck_conv_tiling *tiling);
 
-/* Fills the packed rows of the tiles that are not read in place, for one block of K. src: the sample; src_end: the end of the whole
- * input. Gives the tiles their place in the block. */
+/* Fills the packed rows of the tiles that are not read in place, for one block of K. src: the sample; src_end: the end of the
+ * whole input. Gives the tiles their place in the block. */
 void ck_lower(const ck_conv_plan *plan, const void *src, const void *src_end, int64_t group, ck_k_block block, ck_tile *tiles,
               int64_t tile_count, ck_move *moves, void *lowered);
 
-/* Where the taps and channels of a block lie relative to a tile's origin: one offset for each k (channels first) or for each run of taps and
- * channels that lie side by side (channels last). Returns their number. */
+/* Where the taps and channels of a block lie relative to a tile's origin: one offset for each k (channels first) or for each
+ * run of taps and channels that lie side by side (channels last). Returns their number. */
 int64_t ck_tap_offsets(const ck_conv_plan *plan, ck_k_block block, ptrdiff_t *offsets);
 
-/* ---- The panel (panel.c) ----------------------------------------------------------------------------------------------------- */
+/* ---- The panel (panel.c) ------------------------------------------------------------------------------------------------- */
 
 typedef struct {
   int64_t width;                            /* output pixels of a row */

@@ -2,9 +2,10 @@
  *
  *   for channel of the block: for depth tap: for row phase: for column phase: [rows][columns]
  *
- * Along an axis of stride s and dilation d the taps fall into phases, one for each residue of tap * d modulo s. Within a phase neighbouring output
- * pixels are neighbours, so that every tap of a vector of pixels is one unaligned load at a fixed offset, whatever stride, dilation and padding
- * are. Each input element is copied at most once a phase it serves; a lowered block holds it once a tap. */
+ * Along an axis of stride s and dilation d the taps fall into phases, one for each residue of tap * d modulo s. Within a phase
+ * neighbouring output pixels are neighbours, so that every tap of a vector of pixels is one unaligned load at a fixed offset,
+ * whatever stride, dilation and padding are. Each input element is copied at most once a phase it serves; a lowered block holds
+ * it once a tap. */
 #include "lowering.h"
 
 static int64_t greatest_common_divisor(int64_t a, int64_t b) {
@@ -67,7 +68,8 @@ void ck_panel_fill(const ck_conv_plan *plan, const ck_panel *panel, const void *
       .src_step = plane,
       .stride = w->stride[2]};
   ck_isa_table(plan->isa)->of[plan->problem.src_dtype].pack(&pack);
-  /* The last tile may look beyond the panel: what it computes there is not stored, but arithmetic on leftovers could be slow. */
+  /* The last tile may look beyond the panel: what it computes there is not stored, but arithmetic on leftovers could be
+   * slow. */
   memset((char *)to + channels * panel->channel * size, 0, (size_t)(ck_tile_pixels(plan) * size));
 }
 
@@ -85,24 +87,23 @@ void ck_panel_offsets(const ck_conv_plan *plan, const ck_panel *panel, ck_k_bloc
   for (int64_t i = taps; i < taps * channels + CK_OFFSETS_AHEAD; i++) offsets[i] = offsets[i - taps] + panel->channel;
 }
 
-/* Lanes over one output row, or on over row ends: then the columns between two rows are computed and left out when sums are stored. */
+/* Lanes over one output row, or on over row ends: then the columns between two rows are computed and left out when sums are
+ * stored. */
 int64_t ck_panel_tiles(const ck_conv_plan *plan, const ck_panel *panel, int64_t first, int64_t last, ck_tile *tiles) {
   const ck_conv_tiling *t = &plan->tiling;
   const int64_t width = panel->width, pitch = panel->length[2], most = ck_tile_pixels(plan), rows = (last - first) / width;
   const int64_t lanes = t->run_on ? rows * pitch - (pitch - width) : width;
   int64_t count = 0;
   for (int64_t row = 0; row < rows; row += t->run_on ? rows : 1) {
-    const int64_t parts = ck_ceil_div(lanes, most);
-    for (int64_t at = 0, part = 0; at < lanes; part++) {
-      int64_t end = t->pixel_lanes ? ck_min(at + most, lanes) : ck_share(lanes, parts, part + 1);
-      if (t->run_on && at % pitch >= width) at = ck_round_up(at, pitch), end = ck_min(at + most, lanes);
+    for (int64_t at = 0, end; at < lanes; at = end) {
+      if (at % pitch >= width) at = ck_round_up(at, pitch); /* no tile begins in a gap */
+      end = ck_min(at + most, lanes);
       const int64_t in_row = at % pitch, stop = end - ck_max((end - 1) % pitch + 1 - width, 0);
       tiles[count++] = (ck_tile){.pixel = first + (row + at / pitch) * width + in_row,
                                  .count = (int)(stop - at),
                                  .packed = CK_IN_PLACE,
                                  .origin = row * pitch + at,
                                  .run = (int)ck_min(width - in_row, stop - at)};
-      at = end;
     }
   }
   return count;

@@ -1,8 +1,8 @@
 /* tiling.c: chooses lane orientation, tile shape, blocks and the split of a call from the sizes of a problem.
  *
- * Time is estimated in cycles of one core from four constants: multiply-adds by register tile (two a cycle, four cycles of latency, so that
- * a tile of fewer than eight sums waits), lowered vectors, packed weights and staged sums. The choice looks at one sample only, so
- * that neither batch nor threads can change it. */
+ * Time is estimated in cycles of one core: multiply-adds by register tile, and the constants below for what is moved, packed
+ * and staged. The choice looks at one sample only, so that neither batch nor threads can change it. */
+#include "cost.h"
 #include "lowering.h"
 
 #include "../base/cpu.h"
@@ -14,16 +14,13 @@
 #define CYCLES_PACK_WEIGHT 0.6   /* an element of the weights, transposed */
 #define CYCLES_STAGE_VECTOR 6.0  /* store, load, transpose, store */
 #define CYCLES_GAP_VECTOR 6.0    /* store, load, store in runs */
-#define CYCLES_TILE 25.0         /* call of a micro-kernel and its stores */
 /* A register tile whose rows are neighbouring pixels of a plane is led by an offset for every step. */
 #define SLOWER_ROWS_IN_PLACE 1.3
-#define CYCLES_PER_US 3000.0
 
 #define K_BLOCK_MOST 1152
 #define GROUP_PIXELS_MOST 4096
 #define IN_PLACE_PIXELS 256   /* channels last: outputs of so many pixels are written channel tile by channel tile */
 #define SHARED_MOST (8 << 20) /* bytes of packed weights in a functional call */
-#define WORK_PER_THREAD 100000
 
 static ck_dtype sum_of(const ck_conv_plan *plan) { return ck_dtype_sum(plan->problem.src_dtype); }
 
@@ -70,7 +67,16 @@ ck_channel_tile ck_channel_tile_at(const ck_conv_plan *plan, int64_t index) {
   return (ck_channel_tile){first, (int)(ck_min(last, channels) - first), (int)(last - first)};
 }
 
-/* ---- Blocks of K ----------------------------------------------------------------------------------------------------------- */
+/* Bytes of all groups' packed weights. */
+static ck_checked packed_bytes(const ck_conv_plan *plan) {
+  const int64_t factors[3] = {plan->problem.g, ck_packed_elements(plan), ck_dtype_size(sum_of(plan))};
+  return ck_checked_product(factors, 3);
+}
+
+/* Whether a call packs the weights that it is given. */
+static bool packs_weights(const ck_conv_plan *plan) { return !plan->problem.prepared && !plan->tiling.weights_in_place; }
+
+/* ---- Blocks of K --------------------------------------------------------------------------------------------------------- */
 
 /* All taps of some channels, or some taps of one channel: either way their weights lie side by side as they are given. */
 static void block_reduction(ck_conv_tiling *t, bool channels_last) {
@@ -104,13 +110,7 @@ ck_k_block ck_k_block_at(const ck_conv_tiling *t, int64_t index) {
   return b;
 }
 
-/* ---- Estimates ------------------------------------------------------------------------------------------------------------- */
-
-/* Cycles of one step of k in a register tile. */
-static double step_cycles(int rows, int vectors) {
-  const double adds = rows * vectors / 2.0, loads = (rows + vectors) / 1.9;
-  return adds < 4.0 ? 4.0 : adds > loads ? adds : loads;
-}
+/* ---- Estimates ----------------------------------------------------------------------------------------------------------- */
 
 /* Steps of one side, cut evenly (rows) or filled up (lanes): the total of step_cycles over a grid of tiles. */
 static double grid_cycles(int64_t row_units, int rows_most, int64_t lane_units, int vectors_most) {
@@ -121,8 +121,8 @@ static double grid_cycles(int64_t row_units, int rows_most, int64_t lane_units, 
   for (int extra = 0; extra <= 1; extra++) {
     const double tiles = (double)(extra ? high : row_tiles - high);
     if (tiles == 0) continue;
-    cycles += tiles * (double)lane_tiles * step_cycles(rows_low + extra, vectors_most);
-    if (tail) cycles += tiles * step_cycles(rows_low + extra, tail);
+    cycles += tiles * (double)lane_tiles * ck_step_cycles(rows_low + extra, vectors_most);
+    if (tail) cycles += tiles * ck_step_cycles(rows_low + extra, tail);
   }
   return cycles;
 }
@@ -141,7 +141,8 @@ static double touched_share(const ck_conv_plan *plan) {
   return 1 - inside;
 }
 
-/* Stretches of pixels that tiles do not cross, in one plane, and the pixels (with gaps) of one: output rows, or what is lowered together. */
+/* Stretches of pixels that tiles do not cross, in one plane, and the pixels (with gaps) of one: output rows, or what is lowered
+ * together. */
 static int64_t stretches(const ck_conv_plan *plan, int64_t *length) {
   const ck_conv_tiling *t = &plan->tiling;
   const int64_t pixels = ck_volume(t->window.out), groups = ck_ceil_div(pixels, t->group_pixels);
@@ -188,16 +189,17 @@ static double estimate(const ck_conv_plan *plan) {
   const bool scattered = t->pixels == CK_PIXELS_IN_PLACE && !t->pixel_lanes && !channels_last;
   const double slower = scattered ? SLOWER_ROWS_IN_PLACE : 1;
   double cycles = k * grid * (double)count * slower + CYCLES_TILE * tiles * (double)ck_k_block_count(t) + moving_cycles(plan);
-  /* By tile, large weights are packed once a group of pixels. The batch has no say: it must not change the choice of algorithm. */
+  /* By tile, large weights are packed once a group of pixels. The batch has no say: it must not change the choice of
+   * algorithm. */
   const int64_t groups = ck_ceil_div(ck_volume(p->window.out), t->group_pixels);
-  const bool large = (int64_t)(k * (double)channels) * ck_dtype_size(sum_of(plan)) * p->g > SHARED_MOST;
-  if (!p->prepared && !t->weights_in_place) cycles += k * (double)channels * CYCLES_PACK_WEIGHT * (double)(large ? groups : 1);
+  const bool again = packed_bytes(plan).value > SHARED_MOST;
+  if (packs_weights(plan)) cycles += k * (double)channels * CYCLES_PACK_WEIGHT * (double)(again ? groups : 1);
   if (t->run_on) cycles += outputs / (double)lanes * CYCLES_GAP_VECTOR * (double)ck_k_block_count(t);
   if (t->staged) cycles += outputs / (double)lanes * CYCLES_STAGE_VECTOR;
   return cycles * (double)p->g / CYCLES_PER_US;
 }
 
-/* ---- The plan -------------------------------------------------------------------------------------------------------------- */
+/* ---- The plan ------------------------------------------------------------------------------------------------------------ */
 
 static ck_status book(ck_conv_plan *plan) {
   ck_conv_tiling *t = &plan->tiling;
@@ -258,13 +260,9 @@ static void size_groups(ck_conv_plan *plan) {
   t->group_pixels = ck_min(group, ck_round_up(pixels, t->pixel_unit));
 }
 
-static bool is_real(const ck_conv_plan *plan) {
-  return plan->problem.src_dtype == CK_DTYPE_f32 || plan->problem.src_dtype == CK_DTYPE_f64;
-}
-
 /* Where the micro-kernels of the dtype can read pixels, if not where the algorithm wants them. */
 static ck_conv_pixels readable(const ck_conv_plan *plan, ck_conv_pixels wanted, bool pixel_lanes) {
-  if (!is_real(plan) && (pixel_lanes || wanted == CK_PIXELS_PANEL)) return CK_PIXELS_LOWERED;
+  if (!ck_dtype_is_real(plan->problem.src_dtype) && (pixel_lanes || wanted == CK_PIXELS_PANEL)) return CK_PIXELS_LOWERED;
   return wanted == CK_PIXELS_IN_PLACE && plan->problem.src_dtype != sum_of(plan) ? CK_PIXELS_LOWERED : wanted;
 }
 
@@ -288,12 +286,12 @@ static ck_status try_shape(ck_conv_plan *plan, ck_conv_pixels pixels, bool pixel
     size_groups(plan);
   else if (size_panel(plan))
     return CK_STATUS_TOO_LARGE;
-  const int64_t factors[3] = {p->g, ck_packed_elements(plan), ck_dtype_size(sum_of(plan))};
-  const ck_checked bytes = ck_checked_product(factors, 3);
+  const ck_checked bytes = packed_bytes(plan);
   if (bytes.overflow) return CK_STATUS_TOO_LARGE;
   plan->packed_bytes = p->prepared ? (size_t)bytes.value : 0;
-  /* Packed before all else where they are used more than once and do not need much memory; else tile by tile, when they are used. */
-  const bool packs = !p->prepared && !t->weights_in_place;
+  /* Packed before all else where they are used more than once and do not need much memory; else tile by tile, when they are
+   * used. */
+  const bool packs = packs_weights(plan);
   const int64_t uses = p->n * ck_ceil_div(ck_volume(p->window.out), t->group_pixels);
   plan->shared_bytes = packs && uses > 1 && bytes.value <= SHARED_MOST ? (size_t)bytes.value : 0;
   t->weights_by_tile = packs && plan->shared_bytes == 0;
@@ -321,10 +319,7 @@ ck_status ck_loops_plan(ck_conv_plan *plan, ck_conv_pixels pixels) {
   return best ? best : book(plan);
 }
 
-/* ---- The split of a call --------------------------------------------------------------------------------------------------- */
-
-/* Rounds of tasks that the busiest thread does, relative to a perfect split. */
-static double imbalance(int64_t tasks, int threads) { return (double)(ck_ceil_div(tasks, threads) * threads) / (double)tasks; }
+/* ---- The split of a call ------------------------------------------------------------------------------------------------- */
 
 ck_loops_split ck_loops_split_for(const ck_conv_plan *plan, int64_t n, int num_threads) {
   const ck_conv_problem *p = &plan->problem;
@@ -332,7 +327,7 @@ ck_loops_split ck_loops_split_for(const ck_conv_plan *plan, int64_t n, int num_t
   const int64_t pixels = ck_volume(p->window.out), images = n * p->g, channels = ck_out_channels(plan);
   const double work = (double)ck_reduction(plan) * (double)channels * (double)pixels * (double)images;
   ck_loops_split split = {.pixel_parts = ck_ceil_div(pixels, t->group_pixels), .channel_parts = 1};
-  split.num_threads = (int)ck_clamp((int64_t)(work / WORK_PER_THREAD < 1e6 ? work / WORK_PER_THREAD : 1e6) + 1, 1, num_threads);
+  split.num_threads = ck_threads_for(work, num_threads);
   const int threads = split.num_threads;
   if (threads == 1) return split;
   const int64_t most_pixel_parts = ck_ceil_div(pixels, t->pixel_unit), most_channel_parts = ck_channel_tile_count(plan);
@@ -342,7 +337,7 @@ ck_loops_split ck_loops_split_for(const ck_conv_plan *plan, int64_t n, int num_t
   const int64_t enough = ck_clamp(ck_ceil_div(threads, fixed), start, most);
   *parts = enough;
   for (int64_t more = enough; more <= ck_min(most, enough + threads); more++)
-    if (imbalance(fixed * more, threads) < imbalance(fixed * *parts, threads) - 0.02) *parts = more;
+    if (ck_imbalance(fixed * more, threads) < ck_imbalance(fixed * *parts, threads) - 0.02) *parts = more;
   return split;
 }
 

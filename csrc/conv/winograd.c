@@ -8,19 +8,22 @@
  *   shared    for a round of tiles: V of all of them, then in parallel over output channels and blocks the second half of the above.
  *             Where V of a useful block leaves L2: many channels.
  *
- * U, the transformed weights: [group][output channel tile][depth tap][e][input channel][lanes]. Depth taps are part of the reduction: the transform is of
- * height and width. Sums run over the channels in chains of at most CK_WINOGRAD_CHAIN, which are then added: a long chain would lose what the transform leaves of the
- * precision. Numbering of tiles, chains and transforms depend on the sizes of one sample alone, and so do the bits.
+ * U, the transformed weights: [group][output channel tile][depth tap][e][input channel][lanes]. Depth taps are part of the
+ * reduction: the transform is of height and width. Sums run over the channels in chains of at most CK_WINOGRAD_CHAIN, which are
+ * then added: a long chain would lose what the transform leaves of the precision. Numbering of tiles, chains and transforms
+ * depend on the sizes of one sample alone, and so do the bits.
  *
- * After: Winograd, Arithmetic Complexity of Computations, 1980; Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2015. */
+ * After: Winograd, Arithmetic Complexity of Computations, 1980; Lavin and Gray, Fast Algorithms for Convolutional Neural
+ * Networks, 2015. */
 #include "winograd.h"
 
 #include <string.h>
 
-#define SCRATCH_BYTES 16384 /* weights of a few input channels, transposed */
-#define WORK_PER_THREAD 100000
+#include "cost.h"
 
-/* ---- Weights --------------------------------------------------------------------------------------------------------------- */
+#define SCRATCH_BYTES 16384 /* weights of a few input channels, transposed */
+
+/* ---- Weights ------------------------------------------------------------------------------------------------------------- */
 
 typedef struct {
   const ck_conv_plan *plan;
@@ -46,7 +49,6 @@ static void pack_vector(const ck_winograd_pack *call, int64_t group, int64_t til
     const ck_transpose t = {.src = call->weights + (((group * w->outputs + output) * w->channels + channel) * taps) * w->size,
                             .dst = scratch,
                             .src_stride = w->channels * taps,
-
                             .dst_stride = w->lanes,
                             .rows = ck_min(w->lanes, w->outputs - output),
                             .columns = count * taps,
@@ -85,7 +87,7 @@ static void pack(const ck_conv_plan *plan, const void *weights, void *packed) {
   ck_parallel_for(&serial, plan->problem.g * ck_winograd_output_tiles(plan, &call.w), pack_tile, &call);
 }
 
-/* ---- Multiplication -------------------------------------------------------------------------------------------------------- */
+/* ---- Multiplication ------------------------------------------------------------------------------------------------------ */
 
 /* One run of rows of V[e] times the weights of one tile of output channels. */
 static void multiply_run(const ck_winograd_call *call, ck_gemm_tile *g, const char *a, char *c, int64_t rows, bool add) {
@@ -108,7 +110,8 @@ static void multiply_run(const ck_winograd_call *call, ck_gemm_tile *g, const ch
   g->b = b;
 }
 
-/* M of the block for output channel tiles [tile0, tile1): all depth taps, all channels. V is of the block `whole`, of which `block` is a part. */
+/* M of the block for output channel tiles [tile0, tile1): all depth taps, all channels. V is of the block `whole`, of which
+ * `block` is a part. */
 static void multiply(const ck_winograd_call *call, int64_t group, ck_winograd_block whole, ck_winograd_block block,
                      int64_t tile0, int64_t tile1, const char *v, char *m) {
   const ck_winograd *w = &call->w;
@@ -159,7 +162,7 @@ static void finish(const ck_winograd_call *call, int64_t group, ck_winograd_bloc
   }
 }
 
-/* ---- Tasks ----------------------------------------------------------------------------------------------------------------- */
+/* ---- Tasks --------------------------------------------------------------------------------------------------------------- */
 
 /* How a call is split. Planes and units of a round (shared) or of all (local) are cut into even parts. */
 typedef struct {
@@ -176,8 +179,6 @@ typedef struct {
   ck_winograd_memory at;
 } ck_winograd_run;
 
-static double imbalance(int64_t tasks, int threads) { return (double)(ck_ceil_div(tasks, threads) * threads) / (double)tasks; }
-
 static ck_winograd_split split_local(const ck_conv_plan *plan, const ck_winograd *w, int64_t n, int threads) {
   const bool deep = w->depth_taps > 1;
   ck_winograd_split s = {.samples = deep ? n : 1, .planes = deep ? w->depth_out : n * w->depth_out, .channel_parts = 1};
@@ -185,21 +186,22 @@ static ck_winograd_split split_local(const ck_conv_plan *plan, const ck_winograd
   s.unit_parts = ck_ceil_div(w->units, w->block_units);
   const double work = (double)(w->elements * w->channels * w->depth_taps) * (double)w->outputs * (double)n *
                       (double)plan->problem.g * (double)w->depth_out * (double)(w->axis[0].tiles * w->axis[1].tiles);
-  s.num_threads = (int)ck_clamp((int64_t)ck_min((int64_t)(work / WORK_PER_THREAD), 1 << 20) + 1, 1, threads);
+  s.num_threads = ck_threads_for(work, threads);
   if (s.num_threads == 1) return s;
-  /* More parts of units or planes while they stay above one register tile, else parts of the output channels, which repeat the input's transform. */
+  /* More parts of units or planes while they stay above one register tile, else parts of the output channels, which repeat the
+   * input's transform. */
   const int64_t groups = plan->problem.g * s.samples, enough = (int64_t)ck_winograd_tile_rows(plan);
   const bool by_units = w->units >= s.planes;
   int64_t *parts = by_units ? &s.unit_parts : &s.plane_parts;
   const int64_t most = by_units ? w->units : s.planes, fixed = groups * s.plane_parts * s.unit_parts / *parts, start = *parts;
   const int64_t tiles = w->axis[0].tiles * w->axis[1].tiles * s.planes / (s.plane_parts * s.unit_parts / *parts);
   for (int64_t more = start; more <= ck_min(most, start + s.num_threads); more++)
-    if (more == start ||
-        (tiles / more >= enough && imbalance(fixed * more, s.num_threads) < imbalance(fixed * *parts, s.num_threads) - 0.02))
+    if (more == start || (tiles / more >= enough &&
+                          ck_imbalance(fixed * more, s.num_threads) < ck_imbalance(fixed * *parts, s.num_threads) - 0.02))
       *parts = more;
   const int64_t tasks = fixed * *parts;
   for (int64_t more = 1; more <= ck_min(ck_winograd_output_tiles(plan, w), s.num_threads); more++)
-    if (imbalance(tasks * more, s.num_threads) < imbalance(tasks * s.channel_parts, s.num_threads) - 0.1)
+    if (ck_imbalance(tasks * more, s.num_threads) < ck_imbalance(tasks * s.channel_parts, s.num_threads) - 0.1)
       s.channel_parts = more;
   return s;
 }
@@ -269,7 +271,7 @@ static void split_round(const ck_conv_plan *plan, const ck_winograd *w, ck_winog
   s->channel_parts = ck_ceil_div(tiles, w->part_tiles);
   const int64_t fixed = s->plane_parts * s->unit_parts, start = s->channel_parts;
   for (int64_t more = start; more <= ck_min(tiles, start + s->num_threads); more++)
-    if (imbalance(fixed * more, s->num_threads) < imbalance(fixed * s->channel_parts, s->num_threads) - 0.02)
+    if (ck_imbalance(fixed * more, s->num_threads) < ck_imbalance(fixed * s->channel_parts, s->num_threads) - 0.02)
       s->channel_parts = more;
 }
 

@@ -1,8 +1,10 @@
-/* winograd.h: the sizes that the parts of the Winograd algorithm share: winograd_plan.c chooses them, winograd.c runs, winograd_tiles.c moves and transforms tiles.
+/* winograd.h: the sizes that the parts of the Winograd algorithm share: winograd_plan.c chooses them, winograd.c runs,
+ * winograd_tiles.c moves and transforms tiles.
  *
- * A tile is n x n inputs and m x m outputs. Along a dilated axis the outputs of each residue modulo the dilation are an image of their own (a class) with
- * neighbours `dilation` apart, and so is the tile. Tiles of a plane are numbered in row-major order. Down the height, the tiles of a class follow each
- * other; along the width, the first tiles of all classes, which lie between each other, then the second ones. */
+ * A tile is n x n inputs and m x m outputs. Along a dilated axis the outputs of each residue modulo the dilation are an image
+ * of their own (a class) with neighbours `dilation` apart, and so is the tile. Tiles of a plane are numbered in row-major
+ * order. Down the height, the tiles of a class follow each other; along the width, the first tiles of all classes, which lie
+ * between each other, then the second ones. */
 #ifndef CK_CONV_WINOGRAD_H
 #define CK_CONV_WINOGRAD_H
 
@@ -18,8 +20,8 @@ typedef struct {
   int64_t classes, class_tiles, tiles; /* tiles: of a class, of all */
 } ck_winograd_axis;
 
-/* A range of output planes and in each of them a range of tiles, in whole units. Planes are numbered over the batch, d of each sample after
- * each other. With depth taps, a block stays in one sample. */
+/* A range of output planes and in each of them a range of tiles, in whole units. Planes are numbered over the batch, d of each
+ * sample after each other. With depth taps, a block stays in one sample. */
 typedef struct {
   int64_t plane0, planes, unit0, units;
 } ck_winograd_block;
@@ -60,7 +62,8 @@ CK_INLINE int64_t ck_winograd_slot(const ck_winograd *w, int64_t q, int64_t k) {
 CK_INLINE int64_t ck_winograd_slots(const ck_winograd *w, ck_winograd_block b) {
   return ck_winograd_slot(w, b.planes - 1, w->depth_taps - 1) + 1;
 }
-/* Elements from plane e to e + 1 for so many rows: an odd number of cache lines, so that a tile does not fall into one cache set. */
+/* Elements from plane e to e + 1 for so many rows: an odd number of cache lines, so that a tile does not fall into one cache
+ * set. */
 CK_INLINE int64_t ck_winograd_plane(const ck_winograd *w, int64_t rows, int64_t row) {
   const int64_t line = CK_ALIGNMENT / w->size;
   return (ck_ceil_div(rows * row, line) | 1) * line;
@@ -104,7 +107,8 @@ ck_winograd_memory ck_winograd_book(const ck_conv_plan *plan, const ck_winograd 
 int64_t ck_winograd_strip_in(const ck_winograd *w);
 int64_t ck_winograd_strip_out(const ck_winograd *w);
 
-/* V of the block, for vectors [vector0, vector1) of the group's channels; units [first, last) of the block. v: of the whole block. */
+/* V of the block, for vectors [vector0, vector1) of the group's channels; units [first, last) of the block. v: of the whole
+ * block. */
 void ck_winograd_tiles_in(const ck_winograd_call *call, int64_t group, ck_winograd_block block, int64_t vector0,
                           int64_t vector1, char *v, char *strip);
 /* The outputs of the block from M, whose rows are m_row apart; output channels [first, first + count) of the group. */

@@ -1,23 +1,25 @@
-/* winograd_plan.c: which problems Winograd serves, its sizes, blocks, memory and cost. What they mean is in winograd.h and winograd.c.
+/* winograd_plan.c: which problems Winograd serves, its sizes, blocks, memory and cost. What they mean is in winograd.h and
+ * winograd.c.
  *
- * The choice of a tile changes bits: it looks at one sample's sizes alone. Blocks, which change none, look at the caches of this machine too. */
+ * The choice of a tile changes bits: it looks at one sample's sizes alone. Blocks, which change none, look at the caches of
+ * this machine too. */
 #include "winograd.h"
 
 #include "../base/cpu.h"
 #include "../base/workspace.h"
+#include "cost.h"
 
 #define TERMS_MOST 4096 /* of a sum: up to here the error bound of docs/numerics.md is tested */
 #define STRIP_BYTES (64 << 10)
 #define SHARED_BYTES (12 << 20) /* of V */
 
-#define CYCLES_TILE 25.0
 #define CYCLES_ELEMENT_IN 5.0 /* a vector of a transformed tile */
 #define CYCLES_ELEMENT_OUT 4.0
 #define CYCLES_STRIP_VECTOR 9.0 /* transposed */
 #define CYCLES_WEIGHT_VECTOR 28.0
 #define CYCLES_CALL 5000.0  /* sizes, split */
 #define BYTES_PER_CYCLE 6.0 /* of U, from L3 */
-#define CYCLES_PER_US 3000.0
+
 enum {
   DETAIL_N,
   DETAIL_SHARED,
@@ -30,8 +32,7 @@ enum {
 
 const char *ck_winograd_declines(const ck_conv_problem *p) {
   const ck_window *w = &p->window;
-  if (p->src_dtype != CK_DTYPE_f32 && p->src_dtype != CK_DTYPE_f64)
-    return "integers cannot be transformed exactly; it serves float32 and float64";
+  if (!ck_dtype_is_real(p->src_dtype)) return "integers cannot be transformed exactly; it serves float32 and float64";
   if (w->stride[1] != 1 || w->stride[2] != 1) return "it serves stride 1 in height and width";
   if (w->kernel[1] == 1 && w->kernel[2] == 1) return "a kernel of one tap in height and width has nothing to save";
   if (w->kernel[1] > CK_WINOGRAD_TAPS_MOST || w->kernel[2] > CK_WINOGRAD_TAPS_MOST)
@@ -49,7 +50,7 @@ const char *ck_winograd_declines(const ck_conv_problem *p) {
   return NULL;
 }
 
-/* ---- Sizes ----------------------------------------------------------------------------------------------------------------- */
+/* ---- Sizes --------------------------------------------------------------------------------------------------------------- */
 
 static ck_winograd_axis axis_of(const ck_window *w, int axis, int n) {
   ck_winograd_axis a = {.taps = (int)w->kernel[axis],
@@ -123,9 +124,10 @@ static void keep(ck_conv_plan *plan, const ck_winograd *w, int n) {
   plan->detail[DETAIL_SUB_UNITS] = w->sub_units;
 }
 
-/* ---- Blocks ---------------------------------------------------------------------------------------------------------------- */
+/* ---- Blocks -------------------------------------------------------------------------------------------------------------- */
 
-/* The largest block, of at most `planes` planes and `units` units, whose V (if asked for) and M take at most so many bytes; at least one unit. */
+/* The largest block, of at most `planes` planes and `units` units, whose V (if asked for) and M take at most so many bytes; at
+ * least one unit. */
 static ck_winograd_block largest(const ck_conv_plan *plan, const ck_winograd *w, int64_t planes, int64_t units, bool with_v,
                                  bool with_m, int64_t bytes) {
   ck_winograd_block best = {0, 1, 0, 1};
@@ -184,10 +186,7 @@ static double estimate(const ck_conv_plan *plan, const ck_winograd *w) {
   const double blocks = (double)tiles / together;
   const double rows = together / (double)ck_ceil_div((int64_t)together, ck_winograd_tile_rows(plan)),
                lane_vectors = (double)ck_min(ck_winograd_tile_vectors(plan), vectors);
-  const double adds = rows * lane_vectors / 2, loads = (rows + lane_vectors) / 1.9,
-               step = adds < 4       ? 4
-                      : adds > loads ? adds
-                                     : loads;
+  const double step = ck_step_cycles(rows, lane_vectors);
   const double calls = w->elements * blocks * together / rows * (double)vectors / lane_vectors * (double)w->depth_taps;
   const double chains = (double)ck_winograd_chains(w), in_vectors = (double)ck_ceil_div(w->channels, w->lanes);
   const double slices = (double)ck_winograd_slots(w, whole) / (double)whole.planes;
@@ -240,7 +239,8 @@ static ck_status make(ck_conv_plan *plan, int n) {
   return CK_STATUS_OK;
 }
 
-/* What decides between tiles of 4 and of 6: bits depend on it, so it looks at the problem alone. Cycles of a machine with 16 lanes and an L2 of 2 MB. */
+/* What decides between tiles of 4 and of 6: bits depend on it, so it looks at the problem alone. Cycles of a machine with 16
+ * lanes and an L2 of 2 MB. */
 static double reference_cycles(const ck_conv_plan *plan, int n) {
   const ck_winograd w = sizes_of(plan, n);
   const double channels = (double)(w.channels * w.depth_taps), outputs = (double)w.outputs;

@@ -51,7 +51,7 @@ static const char *slice_of(const ck_winograd_call *call, int64_t group, ck_wino
   return (const char *)call->buffers->src + offset * w->size;
 }
 
-/* ---- Strips ---------------------------------------------------------------------------------------------------------------- */
+/* ---- Strips -------------------------------------------------------------------------------------------------------------- */
 
 /* A few rows of tiles, or a part of one, and the pixels that they touch: rows y0, y0 + dilation, ... and columns [x0, x1). */
 typedef struct {
@@ -134,9 +134,10 @@ static void transpose_strip(const ck_winograd_call *call, const ck_strip *s, cha
   }
 }
 
-/* ---- Input ----------------------------------------------------------------------------------------------------------------- */
+/* ---- Input --------------------------------------------------------------------------------------------------------------- */
 
-/* Runs of tiles of one unit that read the same columns of their tile, transformed together: channels first, one vector of channels. */
+/* Runs of tiles of one unit that read the same columns of their tile, transformed together: channels first, one vector of
+ * channels. */
 static void unit_from_strip(const ck_winograd *w, const ck_kernels *kernels, ck_winograd_input t, const ck_strip *s) {
   const ck_winograd_axis *wide = &w->axis[1];
   char *v = t.dst;
@@ -229,7 +230,7 @@ void ck_winograd_tiles_in(const ck_winograd_call *call, int64_t group, ck_winogr
   }
 }
 
-/* ---- Output ---------------------------------------------------------------------------------------------------------------- */
+/* ---- Output -------------------------------------------------------------------------------------------------------------- */
 
 /* The outputs of one tile or of a run of them. */
 static ck_winograd_output output_of(const ck_winograd_call *call, int64_t group, int64_t first, int64_t plane) {

@@ -2,6 +2,8 @@
 #ifndef CK_KERNELS_DTYPE_H
 #define CK_KERNELS_DTYPE_H
 
+#include <stdbool.h>
+
 #include "dtype_row.h"
 
 typedef enum {
@@ -13,7 +15,9 @@ typedef enum {
 
 /* Bytes of one element. */
 int64_t ck_dtype_size(ck_dtype dtype);
-/* The type in which sums of `dtype` are taken and returned: itself for reals, int32 for 8 and 16 bits, int64 for wider integers. */
+/* The type in which sums of `dtype` are taken and returned: itself for reals, int32 for 8 and 16 bits, int64 for wider
+ * integers. */
 ck_dtype ck_dtype_sum(ck_dtype dtype);
+bool ck_dtype_is_real(ck_dtype dtype);
 
 #endif

@@ -8,13 +8,15 @@
  *   C = activation(sums + bias)                                 the last vector masked
  *
  * The body is one function whose tile size and addressing are compile-time constants after inlining; `tiles` below lists every
- * size as an instance. Packed A wants 4 * rows bytes a step from L1, B a vector each: 64 bytes a step for 12 FMAs with AVX2. The loop over k must stay
- * free of spills: look for stack traffic in its disassembly after a change.
- * After: Van Zee and van de Geijn, BLIS, ACM TOMS 41(3), 2015, section 4, for the shape of the tile; the addressing is our own. */
+ * size as an instance. Packed A wants 4 * rows bytes a step from L1, B a vector each: 64 bytes a step for 12 FMAs with AVX2.
+ * The loop over k must stay free of spills: look for stack traffic in its disassembly after a change. After: Van Zee and van de
+ * Geijn, BLIS, ACM TOMS 41(3), 2015, section 4, for the shape of the tile; the addressing is our own. */
 
-#define CK_GEMM_AHEAD 1536 /* bytes of packed weights that are fetched before they are used: few rows go through them at the speed of L3 */
+/* Bytes of packed weights that are fetched before they are used: few rows go through them at the speed of L3. */
+#define CK_GEMM_AHEAD 1536
 
-/* Moves the runs of all rows between C and a block without gaps in its lanes: rows of `pitch` elements, with a vector to spare after the last. */
+/* Moves the runs of all rows between C and a block without gaps in its lanes: rows of `pitch` elements, with a vector to spare
+ * after the last. */
 static CK_NOINLINE void CK_OP(gemm_runs)(const ck_gemm_tile *t, CK_T *block, const ptrdiff_t pitch, const bool store) {
   for (int i = 0; i < t->rows; i++) {
     CK_T *c = (CK_T *)t->c + i * t->c_stride, *lanes = block + i * pitch;

@@ -21,10 +21,10 @@
 /* C[rows x lanes] = A[rows x K] * B[K x lanes], one register tile. K = k_outer * k.
  *   A packed: element (i, k) at a[k * rows + i].        A in place (a_in_place): at a[a_offsets[ko] + i * a_stride + k]
  *   B packed: row k at b[k * b_stride].                 B in place (b_offsets given, A packed, k_outer is 1): at b[b_offsets[k]]
- * With gap > 0 (B in place) the lanes come in runs, one of first_run lanes and then of run lanes each, with `gap` lanes between two of them that are
- * computed and dropped: in a row of C the runs follow each other.
- * Each element of C is one chain of multiply-adds over k, in order, whatever the tile; it starts from the bias. With `add` a chain starts from zero, and
- * its sum is added to what C holds. */
+ * With gap > 0 (B in place) the lanes come in runs, one of first_run lanes and then of run lanes each, with `gap` lanes between
+ * two of them that are computed and dropped: in a row of C the runs follow each other. Each element of C is one chain of
+ * multiply-adds over k, in order, whatever the tile; it starts from the bias. With `add` a chain starts from zero, and its sum
+ * is added to what C holds. */
 typedef struct {
   const void *a, *b;
   void *c;
@@ -42,9 +42,10 @@ typedef struct {
   const void *lane_bias;    /* one for each lane, or NULL */
 } ck_gemm_tile;
 
-/* dst[row(j) * dst_stride + i] = src[i * src_stride + j] for i < rows, j < columns. row(j) is j; with turns > 1 the columns are dealt
- * out: row(j) = j % turns * (columns / turns) + j / turns, for columns a multiple of turns. With `fill` a row of dst is filled up to whole vectors (with
- * finite numbers if src has them: leftovers of memory could be subnormal, and slow to multiply). */
+/* dst[row(j) * dst_stride + i] = src[i * src_stride + j] for i < rows, j < columns. row(j) is j; with turns > 1 the columns are
+ * dealt out: row(j) = j % turns * (columns / turns) + j / turns, for columns a multiple of turns. With `fill` a row of dst is
+ * filled up to whole vectors (with finite numbers if src has them: leftovers of memory could be subnormal, and slow to
+ * multiply). */
 typedef struct {
   const void *src;
   void *dst;
@@ -63,9 +64,9 @@ typedef struct {
 
 #define CK_MOVE_ZERO PTRDIFF_MIN
 
-/* For each channel, for each move: dst[move.dst + channel * move.step + i] = sum type of src[move.src + channel * src_step + i * stride].
- * Writes may hang over the end of a run by less than a vector (CK_PACK_SLACK elements): moves are listed in rising order of dst within
- * a channel, so that the next one mends it. Reads stay below src_end. */
+/* For each channel, for each move: dst[move.dst + channel * move.step + i] = sum type of src[move.src + channel * src_step +
+ * i * stride]. Writes may hang over the end of a run by less than a vector (CK_PACK_SLACK elements): moves are listed in rising
+ * order of dst within a channel, so that the next one mends it. Reads stay below src_end. */
 typedef struct {
   const void *src, *src_end;
   void *dst;

@@ -2,8 +2,8 @@
  *
  *   for channel: for move: copy a run (stride 1: vectors; stride 2: two loads and a shuffle; else element by element) or zeros
  *
- * Whole vectors are written, over the end of a run if need be: see ck_pack. What a run may read beyond its end is checked against
- * src_end, so that nothing outside the caller's array is touched. */
+ * Whole vectors are written, over the end of a run if need be: see ck_pack. What a run may read beyond its end is checked
+ * against src_end, so that nothing outside the caller's array is touched. */
 #define CK_SUM_V CK_SUM_OP(ck_vector)
 #define CK_SUM_LANES ((int)(CK_SIMD_BYTES / sizeof(CK_TSUM)))
 

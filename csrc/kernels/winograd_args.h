@@ -1,7 +1,8 @@
 /* winograd_args.h: arguments of the kernels that transform tiles for Winograd convolution (winograd_tmpl.h).
  *
- * A tile of the transformed space has rows x columns elements, each 1, 4 or 6: both alike, or one of them 1. Element (i, j) stands in plane
- * j * rows + i. A vector holds channels: every kernel works on `count` vectors, one after the other. Strides count elements. */
+ * A tile of the transformed space has rows x columns elements, each 1, 4 or 6: both alike, or one of them 1. Element (i, j)
+ * stands in plane j * rows + i. A vector holds channels: every kernel works on `count` vectors, one after the other. Strides
+ * count elements. */
 #ifndef CK_KERNELS_WINOGRAD_ARGS_H
 #define CK_KERNELS_WINOGRAD_ARGS_H
 
@@ -13,7 +14,8 @@
 #define CK_WINOGRAD_MOST 6 /* rows or columns of a tile */
 #define CK_WINOGRAD_TAPS_MOST 5
 
-/* dst, planes of vectors = transform of the input tile at src. Where the bit of a row or column is not set, nothing is read: zeros stand there. */
+/* dst, planes of vectors = transform of the input tile at src. Where the bit of a row or column is not set, nothing is read:
+ * zeros stand there. */
 typedef struct {
   const void *src;
   void *dst;

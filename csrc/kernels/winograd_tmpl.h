@@ -4,13 +4,14 @@
  *   weights   U = G w G^T      in double
  *   output    Y = A^T M A
  *
- * One axis has 1, 4 or 6 elements. Four stand for the polynomial's values at 0, 1, -1 and infinity, six for those at 0, b, -b, a, -a and infinity with
- * a = sqrt(2), b = 1 / a; with r taps there are 5 - r or 7 - r outputs. The matrices are derived in exact arithmetic by tests/winograd_transforms.py.
- * A transform of six is 12 operations in and 13 out (4 outputs): points come in pairs of either sign, so that the even and the odd half of each
- * polynomial are computed once. Every expression can be contracted in one way only: the bits do not depend on the instruction set.
+ * One axis has 1, 4 or 6 elements. Four stand for the polynomial's values at 0, 1, -1 and infinity, six for those at 0, b, -b,
+ * a, -a and infinity with a = sqrt(2), b = 1 / a; with r taps there are 5 - r or 7 - r outputs. The matrices are derived in
+ * exact arithmetic by tests/winograd_transforms.py. A transform of six is 12 operations in and 13 out (4 outputs): points come
+ * in pairs of either sign, so that the even and the odd half of each polynomial are computed once. Every expression can be
+ * contracted in one way only: the bits do not depend on the instruction set.
  *
- * After: Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2015; the points after Barabasz et al., Error Analysis and Improving the Accuracy
- * of Winograd Convolution for Deep Neural Networks, 2020. */
+ * After: Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2015; the points after Barabasz et al., Error
+ * Analysis and Improving the Accuracy of Winograd Convolution for Deep Neural Networks, 2020. */
 #define CK_SQRT2 ((CK_T)1.41421356237309504880)
 #define CK_SQRT1_2 ((CK_T)0.70710678118654752440)
 
@@ -34,8 +35,8 @@ CK_INLINE void CK_OP(winograd_forth)(const int n, const CK_V *x, CK_V *v) {
   }
 }
 
-/* m outputs, the others zero. The value at infinity goes to the last; each output adds it or zero, so that no product is left that a later
- * addition may or may not be fused with. */
+/* m outputs, the others zero. The value at infinity goes to the last; each output adds it or zero, so that no product is left
+ * that a later addition may or may not be fused with. */
 CK_INLINE void CK_OP(winograd_back)(const int n, const int m, const CK_V *x, CK_V *y) {
   const CK_V zero = {0};
   CK_V last[CK_WINOGRAD_TAPS_MOST];
@@ -60,7 +61,7 @@ CK_INLINE void CK_OP(winograd_back)(const int n, const int m, const CK_V *x, CK_
   }
 }
 
-/* ---- Input ----------------------------------------------------------------------------------------------------------------- */
+/* ---- Input --------------------------------------------------------------------------------------------------------------- */
 
 CK_INLINE void CK_OP(winograd_input_body)(const ck_winograd_input *t, const int rows, const int columns) {
   const CK_T *src = t->src;
@@ -88,8 +89,8 @@ CK_INLINE void CK_OP(winograd_input_body)(const ck_winograd_input *t, const int 
   }
 }
 
-/* One vector of a tile that is not whole, with its zeros. A function of its own: between branches, the compiler would not fuse every product of the
- * transform, and bits would depend on where. */
+/* One vector of a tile that is not whole, with its zeros. A function of its own: between branches, the compiler would not fuse
+ * every product of the transform, and bits would depend on where. */
 static CK_NOINLINE void CK_OP(winograd_patch)(const ck_winograd_input *t, const CK_T *src, CK_T *patch) {
   for (int i = 0; i < t->rows; i++)
     for (int j = 0; j < t->columns; j++, patch += CK_LANES) {
@@ -98,7 +99,7 @@ static CK_NOINLINE void CK_OP(winograd_patch)(const ck_winograd_input *t, const 
     }
 }
 
-/* ---- Output ---------------------------------------------------------------------------------------------------------------- */
+/* ---- Output -------------------------------------------------------------------------------------------------------------- */
 
 CK_INLINE CK_V CK_OP(winograd_activate)(CK_V y, const ck_activation activation) {
   const CK_V zero = {0}, six = zero + (CK_T)6;
@@ -196,7 +197,7 @@ static void CK_OP(winograd_weights)(const ck_winograd_weights *t) {
   }
 }
 
-/* ---- Instances ------------------------------------------------------------------------------------------------------------- */
+/* ---- Instances ----------------------------------------------------------------------------------------------------------- */
 
 #define CK_WINOGRAD_TILES(X) X(6, 6) X(4, 4) X(6, 1) X(1, 6) X(4, 1) X(1, 4)
 #define CK_WINOGRAD_INSTANCE(rows, columns)                                                                                    \

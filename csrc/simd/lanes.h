@@ -1,4 +1,5 @@
-/* lanes.h: the vector operations of one dtype, for the current row of dtypes.def. Contract: simd.h. No guard: included once a row. */
+/* lanes.h: the vector operations of one dtype, for the current row of dtypes.def. Contract: simd.h. No guard: included once a
+ * row. */
 typedef CK_T CK_OP(ck_vector) __attribute__((vector_size(CK_SIMD_BYTES)));
 typedef CK_TI CK_OP(ck_mask) __attribute__((vector_size(CK_SIMD_BYTES)));
 typedef CK_T CK_OP(ck_unaligned) __attribute__((vector_size(CK_SIMD_BYTES), aligned(sizeof(CK_T)), may_alias));
@@ -12,7 +13,8 @@ CK_INLINE CK_OP(ck_vector) CK_OP(select)(CK_OP(ck_mask) mask, CK_OP(ck_vector) a
   return (CK_OP(ck_vector))((mask & (CK_OP(ck_mask))a) | (~mask & (CK_OP(ck_mask))b));
 }
 
-/* Not larger is either smaller or unordered: b != b keeps a NaN of b, and a NaN of a stays because no comparison with it holds. */
+/* Not larger is either smaller or unordered: b != b keeps a NaN of b, and a NaN of a stays because no comparison with it
+ * holds. */
 CK_INLINE CK_OP(ck_vector) CK_OP(larger)(CK_OP(ck_vector) a, CK_OP(ck_vector) b) {
 #if CK_KIND == CK_KIND_REAL
   return CK_OP(select)((CK_OP(ck_mask))((b > a) | (b != b)), b, a);

@@ -1,4 +1,5 @@
-/* scalar.h: no instruction set asked for. GNU C's own vectors of 16 bytes: whatever the compiler makes of them (SSE2 on x86-64). */
+/* scalar.h: no instruction set asked for. GNU C's own vectors of 16 bytes: whatever the compiler makes of them (SSE2 on
+ * x86-64). */
 #ifndef CK_SIMD_SCALAR_H
 #define CK_SIMD_SCALAR_H
 

@@ -1,0 +1,29 @@
+/* cost.h: what the estimates and the splits of all algorithms share. Time is in cycles of one core until the end, where CYCLES_PER_US
+ * turns it into the microseconds by which algorithms are compared. */
+#ifndef CK_CONV_COST_H
+#define CK_CONV_COST_H
+
+#include "../base/common.h"
+
+#define CYCLES_PER_US 3000.0
+#define CYCLES_TILE 25.0       /* call of a micro-kernel and its stores */
+#define WORK_PER_THREAD 100000 /* multiplications: fewer do not pay for one more thread */
+
+/* Cycles of one step of k in a register tile: two multiply-adds and two loads a cycle, four cycles until a sum can be used again. */
+CK_INLINE double ck_step_cycles(double rows, double vectors) {
+  const double adds = rows * vectors / 2.0, loads = (rows + vectors) / 1.9;
+  return adds < 4.0 ? 4.0 : adds > loads ? adds : loads;
+}
+
+/* Threads that so many multiplications can use, at most `asked`. */
+CK_INLINE int ck_threads_for(double work, int asked) {
+  const double most = work / WORK_PER_THREAD;
+  return (int)ck_clamp((int64_t)(most < 1e6 ? most : 1e6) + 1, 1, asked);
+}
+
+/* Rounds of equal tasks that the busiest thread does, relative to a perfect split. */
+CK_INLINE double ck_imbalance(int64_t tasks, int threads) {
+  return (double)(ck_ceil_div(tasks, threads) * threads) / (double)tasks;
+}
+
+#endif
