@@ -105,7 +105,7 @@ static void aim_at_pixels(const ck_loops_call *call, const ck_loops_task *task, 
     if (t->pixels == CK_PIXELS_PANEL) {
       g->first_run = tile->run;
       g->run = (int)ck_min(task->panel.width, INT32_MAX);
-      g->gap = tile->run < tile->count ? (int)(task->panel.length[2] - task->panel.width) : 0;
+      g->gap = tile->run < tile->count ? (int)(task->panel.pitch - task->panel.width) : 0;
     }
     return;
   }

@@ -50,7 +50,7 @@ int64_t ck_tap_offsets(const ck_conv_plan *plan, ck_k_block block, ptrdiff_t *of
 /* ---- The panel (panel.c) ------------------------------------------------------------------------------------------------- */
 
 typedef struct {
-  int64_t width;                            /* output pixels of a row */
+  int64_t width, pitch;                     /* output pixels of a row; elements from one row of a phase to the next */
   int64_t phases[CK_AXES], length[CK_AXES]; /* along each axis: phases, and elements of one phase */
   ptrdiff_t phase[CK_AXES], channel;        /* from one phase of an axis, and one channel, to the next */
 } ck_panel;

@@ -25,10 +25,13 @@ ck_panel ck_panel_of(const ck_conv_tiling *t, int64_t pixels) {
     panel.phases[axis] = ck_min(w->kernel[axis], w->stride[axis] / greatest_common_divisor(w->stride[axis], w->dilation[axis]));
     panel.length[axis] += (w->kernel[axis] - 1) * w->dilation[axis] / w->stride[axis];
   }
+  /* The zeros after a row are the zeros before the next. */
+  const int64_t zeros = w->stride[2] == 1 && width == w->out[2] ? ck_min(w->before[2], w->after[2]) : 0;
+  panel.pitch = panel.length[2] - ck_min(zeros, panel.length[2] - width);
   /* Too large to be of use, and for products with a block of K to stay in int64. */
   const int64_t factors[6] = {panel.length[1], panel.length[2], panel.phases[0], panel.phases[1], panel.phases[2], 1 << 16};
   if (ck_checked_product(factors, 6).overflow) return (ck_panel){0};
-  panel.phase[2] = panel.length[1] * panel.length[2];
+  panel.phase[2] = (panel.length[1] - 1) * panel.pitch + panel.length[2];
   panel.phase[1] = panel.phase[2] * panel.phases[2];
   panel.phase[0] = panel.phase[1] * panel.phases[1];
   panel.channel = panel.phase[0] * panel.phases[0];
@@ -45,17 +48,17 @@ void ck_panel_fill(const ck_conv_plan *plan, const ck_panel *panel, const void *
   const ck_dtype sum = ck_dtype_sum(plan->problem.src_dtype);
   int64_t first[CK_AXES], tap[CK_AXES], steps[CK_AXES];
   ck_move *move = moves;
-  ptrdiff_t dst = 0;
+  ptrdiff_t phase = 0;
   ck_place_of(w, first_pixel, first);
   ck_steps_of(plan, steps);
   for (tap[0] = 0; tap[0] < panel->phases[0]; tap[0]++)
     for (tap[1] = 0; tap[1] < panel->phases[1]; tap[1]++)
-      for (tap[2] = 0; tap[2] < panel->phases[2]; tap[2]++)
-        for (int64_t row = 0; row < panel->length[1]; row++, dst += panel->length[2]) {
+      for (tap[2] = 0; tap[2] < panel->phases[2]; tap[2]++, phase += panel->phase[2])
+        for (int64_t row = 0; row < panel->length[1]; row++) {
           /* The output pixel whose tap would be the first column of this row; it may lie outside the output. */
           const int64_t at[CK_AXES] = {first[0], first[1] + row - tap[1] * w->dilation[1] / w->stride[1],
                                        first[2] - tap[2] * w->dilation[2] / w->stride[2]};
-          move = ck_move_row(w, at, tap, steps, panel->length[2], dst, panel->channel, move);
+          move = ck_move_row(w, at, tap, steps, panel->length[2], phase + row * panel->pitch, panel->channel, move);
         }
   const int64_t channels = block.outer1 - block.outer0, plane = ck_volume(w->in), size = ck_dtype_size(sum);
   const ck_pack pack = {
@@ -82,7 +85,7 @@ void ck_panel_offsets(const ck_conv_plan *plan, const ck_panel *panel, ck_k_bloc
     offsets[tap] = at[0] * panel->phase[0];
     for (int axis = 1; axis < CK_AXES; axis++)
       offsets[tap] += at[axis] % panel->phases[axis] * panel->phase[axis] +
-                      at[axis] * w->dilation[axis] / w->stride[axis] * (axis == 1 ? panel->length[2] : 1);
+                      at[axis] * w->dilation[axis] / w->stride[axis] * (axis == 1 ? panel->pitch : 1);
   }
   for (int64_t i = taps; i < taps * channels + CK_OFFSETS_AHEAD; i++) offsets[i] = offsets[i - taps] + panel->channel;
 }
@@ -91,7 +94,7 @@ void ck_panel_offsets(const ck_conv_plan *plan, const ck_panel *panel, ck_k_bloc
  * stored. */
 int64_t ck_panel_tiles(const ck_conv_plan *plan, const ck_panel *panel, int64_t first, int64_t last, ck_tile *tiles) {
   const ck_conv_tiling *t = &plan->tiling;
-  const int64_t width = panel->width, pitch = panel->length[2], most = ck_tile_pixels(plan), rows = (last - first) / width;
+  const int64_t width = panel->width, pitch = panel->pitch, most = ck_tile_pixels(plan), rows = (last - first) / width;
   const int64_t lanes = t->run_on ? rows * pitch - (pitch - width) : width;
   int64_t count = 0;
   for (int64_t row = 0; row < rows; row += t->run_on ? rows : 1) {

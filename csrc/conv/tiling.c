@@ -13,7 +13,8 @@
 #define CYCLES_LOWER_ELEMENT 1.5 /* where elements are gathered one by one or widened */
 #define CYCLES_PACK_WEIGHT 0.6   /* an element of the weights, transposed */
 #define CYCLES_STAGE_VECTOR 6.0  /* store, load, transpose, store */
-#define CYCLES_GAP_VECTOR 6.0    /* store, load, store in runs */
+#define CYCLES_GAP_VECTOR 2.0    /* stored in runs */
+#define CYCLES_PANEL_VECTOR 0.5  /* of a step: two lines of cache for a vector, which starts anywhere in the first */
 /* A register tile whose rows are neighbouring pixels of a plane is led by an offset for every step. */
 #define SLOWER_ROWS_IN_PLACE 1.3
 
@@ -112,8 +113,9 @@ ck_k_block ck_k_block_at(const ck_conv_tiling *t, int64_t index) {
 
 /* ---- Estimates ----------------------------------------------------------------------------------------------------------- */
 
-/* Steps of one side, cut evenly (rows) or filled up (lanes): the total of step_cycles over a grid of tiles. */
-static double grid_cycles(int64_t row_units, int rows_most, int64_t lane_units, int vectors_most) {
+/* Steps of one side, cut evenly (rows) or filled up (lanes): the total of step_cycles over a grid of tiles, and `more` for each
+ * of their vectors. */
+static double grid_cycles(int64_t row_units, int rows_most, int64_t lane_units, int vectors_most, double more) {
   const int64_t row_tiles = ck_ceil_div(row_units, rows_most), lane_tiles = lane_units / vectors_most;
   const int rows_low = (int)(row_units / row_tiles), tail = (int)(lane_units % vectors_most);
   const int64_t high = row_units % row_tiles;
@@ -121,8 +123,8 @@ static double grid_cycles(int64_t row_units, int rows_most, int64_t lane_units, 
   for (int extra = 0; extra <= 1; extra++) {
     const double tiles = (double)(extra ? high : row_tiles - high);
     if (tiles == 0) continue;
-    cycles += tiles * (double)lane_tiles * ck_step_cycles(rows_low + extra, vectors_most);
-    if (tail) cycles += tiles * ck_step_cycles(rows_low + extra, tail);
+    cycles += tiles * (double)lane_tiles * (ck_step_cycles(rows_low + extra, vectors_most) + more * vectors_most);
+    if (tail) cycles += tiles * (ck_step_cycles(rows_low + extra, tail) + more * tail);
   }
   return cycles;
 }
@@ -150,7 +152,7 @@ static int64_t stretches(const ck_conv_plan *plan, int64_t *length) {
     *length = ck_ceil_div(pixels, groups);
     if (!t->run_on) return groups;
     const ck_panel panel = ck_panel_of(t, t->group_pixels);
-    *length = panel.length[2] * ck_ceil_div(*length, panel.width) - (panel.length[2] - panel.width);
+    *length = panel.pitch * ck_ceil_div(*length, panel.width) - (panel.pitch - panel.width);
     return groups;
   }
   *length = t->window.out[2];
@@ -182,8 +184,9 @@ static double estimate(const ck_conv_plan *plan) {
   const int64_t lanes = kernels_of(plan)->lanes, channels = ck_out_channels(plan);
   int64_t length;
   const int64_t count = stretches(plan, &length);
-  const double grid = t->pixel_lanes ? grid_cycles(channels, t->rows, ck_ceil_div(length, lanes), t->vectors)
-                                     : grid_cycles(length, t->rows, ck_ceil_div(channels, lanes), t->vectors);
+  const double more = t->pixels == CK_PIXELS_PANEL ? CYCLES_PANEL_VECTOR : 0;
+  const double grid = t->pixel_lanes ? grid_cycles(channels, t->rows, ck_ceil_div(length, lanes), t->vectors, more)
+                                     : grid_cycles(length, t->rows, ck_ceil_div(channels, lanes), t->vectors, more);
   const double k = (double)ck_reduction(plan), outputs = (double)ck_volume(p->window.out) * (double)channels;
   const double tiles = (double)ck_channel_tile_count(plan) * (double)count * (double)ck_ceil_div(length, ck_tile_pixels(plan));
   const bool scattered = t->pixels == CK_PIXELS_IN_PLACE && !t->pixel_lanes && !channels_last;

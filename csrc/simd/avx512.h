@@ -17,14 +17,28 @@
 #define CK_SIMD_HAS_FMA 1
 /* 32 registers: 24 to 28 sums, the rest for B and A. */
 #define CK_GEMM_TILES(X) CK_ROWS_TO_14(X, 1) CK_ROWS_TO_14(X, 2) CK_ROWS_TO_8(X, 3) CK_ROWS_TO_6(X, 4)
-#define CK_GEMM_ROWS {14, 14, 8, 6}
-#define CK_GEMM_SHAPES {{2, 14}, {4, 6}, {3, 8}}
+#define CK_GEMM_ROWS                                                                                                           \
+  { 14, 14, 8, 6 }
+#define CK_GEMM_SHAPES                                                                                                         \
+  {                                                                                                                            \
+    {2, 14}, {4, 6}, { 3, 8 }                                                                                                  \
+  }
 
 typedef int64_t ck_bits __attribute__((vector_size(64)));
 
-CK_INLINE ck_bits load_bits_32(const void *p, int n) { return (ck_bits)_mm512_maskz_loadu_epi32((__mmask16)((1u << n) - 1), p); }
-CK_INLINE ck_bits load_bits_64(const void *p, int n) { return (ck_bits)_mm512_maskz_loadu_epi64((__mmask8)((1u << n) - 1), p); }
-CK_INLINE void store_bits_32(void *p, ck_bits v, int n) { _mm512_mask_storeu_epi32(p, (__mmask16)((1u << n) - 1), (__m512i)v); }
-CK_INLINE void store_bits_64(void *p, ck_bits v, int n) { _mm512_mask_storeu_epi64(p, (__mmask8)((1u << n) - 1), (__m512i)v); }
+CK_INLINE unsigned lane_mask(int from, int to) { return (1u << to) - (1u << from); }
+
+CK_INLINE ck_bits load_bits_32(const void *p, int from, int to) {
+  return (ck_bits)_mm512_maskz_loadu_epi32((__mmask16)lane_mask(from, to), p);
+}
+CK_INLINE ck_bits load_bits_64(const void *p, int from, int to) {
+  return (ck_bits)_mm512_maskz_loadu_epi64((__mmask8)lane_mask(from, to), p);
+}
+CK_INLINE void store_bits_32(void *p, ck_bits v, int from, int to) {
+  _mm512_mask_storeu_epi32(p, (__mmask16)lane_mask(from, to), (__m512i)v);
+}
+CK_INLINE void store_bits_64(void *p, ck_bits v, int from, int to) {
+  _mm512_mask_storeu_epi64(p, (__mmask8)lane_mask(from, to), (__m512i)v);
+}
 
 #endif

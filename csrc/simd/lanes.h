@@ -23,32 +23,37 @@ CK_INLINE CK_OP(ck_vector) CK_OP(larger)(CK_OP(ck_vector) a, CK_OP(ck_vector) b)
 #endif
 }
 
-CK_INLINE CK_OP(ck_vector) CK_OP(load_first)(const CK_T *p, int n) {
-  if (n >= (int)(CK_SIMD_BYTES / sizeof(CK_T))) return CK_OP(load)(p);
-  if (n <= 0) return (CK_OP(ck_vector)){0};
-#if CK_BITS == 32
-  return (CK_OP(ck_vector))load_bits_32(p, n);
-#elif CK_BITS == 64
-  return (CK_OP(ck_vector))load_bits_64(p, n);
-#else
-  CK_OP(ck_vector) v = {0};
-  memcpy(&v, p, (size_t)n * sizeof(CK_T));
-  return v;
-#endif
+#if CK_BITS >= 32
+#define CK_BITS_OP(name) CK_CAT(name##_bits_, CK_BITS)
+CK_INLINE CK_OP(ck_vector) CK_OP(load_between)(const CK_T *p, int from, int to) {
+  if (to - from == (int)(CK_SIMD_BYTES / sizeof(CK_T))) return CK_OP(load)(p);
+  return (CK_OP(ck_vector))CK_BITS_OP(load)(p, from, to);
 }
-
-CK_INLINE void CK_OP(store_first)(CK_T *p, CK_OP(ck_vector) v, int n) {
-  if (n >= (int)(CK_SIMD_BYTES / sizeof(CK_T))) {
+CK_INLINE void CK_OP(store_between)(CK_T *p, CK_OP(ck_vector) v, int from, int to) {
+  if (to - from == (int)(CK_SIMD_BYTES / sizeof(CK_T)))
     CK_OP(store)(p, v);
-  } else if (n > 0) {
-#if CK_BITS == 32
-    store_bits_32(p, (ck_bits)v, n);
-#elif CK_BITS == 64
-    store_bits_64(p, (ck_bits)v, n);
+  else
+    CK_BITS_OP(store)(p, (ck_bits)v, from, to);
+}
+#undef CK_BITS_OP
 #else
-    memcpy(p, &v, (size_t)n * sizeof(CK_T));
+CK_INLINE CK_OP(ck_vector) CK_OP(load_between)(const CK_T *p, int from, int to) {
+  CK_OP(ck_vector) v = {0};
+  memcpy((CK_T *)&v + from, p + from, (size_t)(to - from) * sizeof(CK_T));
+  return v;
+}
+CK_INLINE void CK_OP(store_between)(CK_T *p, CK_OP(ck_vector) v, int from, int to) {
+  memcpy(p + from, (const CK_T *)&v + from, (size_t)(to - from) * sizeof(CK_T));
+}
 #endif
-  }
+
+CK_INLINE CK_OP(ck_vector) CK_OP(load_first)(const CK_T *p, int n) {
+  const int lanes = CK_SIMD_BYTES / sizeof(CK_T);
+  return n > 0 ? CK_OP(load_between)(p, 0, n < lanes ? n : lanes) : (CK_OP(ck_vector)){0};
+}
+CK_INLINE void CK_OP(store_first)(CK_T *p, CK_OP(ck_vector) v, int n) {
+  const int lanes = CK_SIMD_BYTES / sizeof(CK_T);
+  if (n > 0) CK_OP(store_between)(p, v, 0, n < lanes ? n : lanes);
 }
 
 #if CK_BITS >= 32

@@ -9,14 +9,16 @@
  *   CK_GEMM_ROWS            the most rows of a tile that is 1, 2, 3 and 4 vectors wide: never more than of a narrower one, which is its tail; 0: there is none
  *   CK_GEMM_SHAPES          the shapes {vectors, rows} that the planner may choose from, the preferred one first
  *   ck_bits                 a vector of that many bytes
- *   load_bits_32(p, n)      the first n elements of 32 bits at p, zeros after them; reads nothing beyond. 0 < n < lanes. _64 too
- *   store_bits_32(p, v, n)  the first n elements of v; writes nothing beyond. _64 too
+ *   load_bits_32(p, from, to)      elements from <= i < to of 32 bits at p, zeros around them; reads nothing else. 0 <= from < to <= lanes,
+ *                                  not all of them. _64 too
+ *   store_bits_32(p, v, from, to)  these elements of v; writes nothing else. _64 too
  *
  * From these, lanes.h makes for each dtype (suffix _f32, _i8, ...):
  *
  *   CK_V, CK_VI, CK_LANES          vector, vector of signed integers of the same width, number of elements
  *   load(p) store(p, v)            any alignment
- *   load_first(p, n) store_first   the first n lanes only, 0 <= n <= lanes
+ *   load_first(p, n) store_first   the first n lanes only; all of them where n is larger, none where it is negative
+ *   load_between(p, from, to)      lanes from <= i < to only, at p[i]; 0 <= from < to <= lanes. store_between too
  *   splat(s)                       s in every lane
  *   select(mask, a, b)             a where the lane of mask is all ones, b where it is zero
  *   larger(a, b)                   the maximum; NaN if either is NaN
@@ -32,7 +34,7 @@
 
 #include "../base/common.h"
 
-#if !defined(CK_SIMD_NAME) || !defined(CK_SIMD_BYTES) || !defined(CK_SIMD_HAS_FMA) || !defined(CK_GEMM_TILES) || \
+#if !defined(CK_SIMD_NAME) || !defined(CK_SIMD_BYTES) || !defined(CK_SIMD_HAS_FMA) || !defined(CK_GEMM_TILES) ||               \
     !defined(CK_GEMM_ROWS) || !defined(CK_GEMM_SHAPES)
 #error "include the header of an instruction set before simd.h; it must define all words of the contract above"
 #endif

@@ -77,7 +77,7 @@ static void gemm_make_runs(gemm_case *g) {
   if (g->way == GEMM_B_RUNS) {
     t->first_run = (int)check_pick(1, t->lanes);
     t->run = (int)check_pick(1, t->lanes);
-    t->gap = (int)check_pick(0, 4);
+    t->gap = (int)check_pick(0, 20);
     check_note(" runs=%d,%d gap=%d", t->first_run, t->run, t->gap);
   }
   g->columns = 0;

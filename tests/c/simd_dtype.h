@@ -74,6 +74,19 @@ static void CK_OP(simd_first)(int n, guard_side side) {
   guard_done();
 }
 
+static void CK_OP(simd_between)(int from, int to, guard_side side) {
+  const CK_OP(lanes) x = CK_OP(any_lanes)();
+  const size_t bytes = (size_t)(to - from) * sizeof(CK_T);
+  CK_OP(lanes) expected = {.v = {0}};
+  memcpy(&expected.t[from], &x.t[from], bytes);
+  CK_T *p = guard_new("p", bytes, sizeof(CK_T), side);
+  CK_OP(store_between)(p - from, x.v, from, to);
+  CHECK(memcmp(p, &x.t[from], bytes) == 0, "store_between");
+  guard_freeze(p);
+  CK_OP(same)("load_between", (CK_OP(lanes)){.v = CK_OP(load_between)(p - from, from, to)}, expected);
+  guard_done();
+}
+
 static void CK_OP(simd_choice)(void) {
   const CK_OP(lanes) a = CK_OP(any_lanes)(), b = CK_OP(any_lanes)();
   CK_OP(lanes) mask, chosen, large;
@@ -165,6 +178,11 @@ static void CK_OP(simd)(void) {
   for (int n = 0; n <= CK_LANES; n++)
     for (int side = GUARD_END; side <= GUARD_BEGIN; side++)
       if (check_case("%s load_first store_first n=%d side=%d", name, n, side)) CK_OP(simd_first)(n, (guard_side)side);
+  for (int from = 0; from < CK_LANES; from += from < 2 ? 1 : 3)
+    for (int to = from + 1; to <= CK_LANES; to += to < CK_LANES - 2 ? 2 : 1)
+      for (int side = 0; side < 2; side++)
+        if (check_case("%s load_between store_between from=%d to=%d side=%d", name, from, to, side))
+          CK_OP(simd_between)(from, to, (guard_side)side);
   for (int64_t i = 0; i < check_draws(50); i++) {
     if (check_case("%s splat select larger", name)) CK_OP(simd_choice)();
     if (check_case("%s comparisons", name)) CK_OP(simd_compare)();
