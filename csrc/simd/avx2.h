@@ -17,12 +17,8 @@
 #define CK_SIMD_HAS_FMA 1
 /* 16 registers: 12 sums, 2 or 3 of B, one of A. With 4 of B there would be none for A: 4 x 3 spills. */
 #define CK_GEMM_TILES(X) CK_ROWS_TO_6(X, 1) CK_ROWS_TO_6(X, 2) CK_ROWS_TO_4(X, 3)
-#define CK_GEMM_ROWS                                                                                                           \
-  { 6, 6, 4 }
-#define CK_GEMM_SHAPES                                                                                                         \
-  {                                                                                                                            \
-    {2, 6}, { 3, 4 }                                                                                                           \
-  }
+#define CK_GEMM_ROWS {6, 6, 4}
+#define CK_GEMM_SHAPES {{2, 6}, {3, 4}}
 
 typedef int64_t ck_bits __attribute__((vector_size(32)));
 

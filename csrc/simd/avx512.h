@@ -17,12 +17,8 @@
 #define CK_SIMD_HAS_FMA 1
 /* 32 registers: 24 to 28 sums, the rest for B and A. */
 #define CK_GEMM_TILES(X) CK_ROWS_TO_14(X, 1) CK_ROWS_TO_14(X, 2) CK_ROWS_TO_8(X, 3) CK_ROWS_TO_6(X, 4)
-#define CK_GEMM_ROWS                                                                                                           \
-  { 14, 14, 8, 6 }
-#define CK_GEMM_SHAPES                                                                                                         \
-  {                                                                                                                            \
-    {2, 14}, {4, 6}, { 3, 8 }                                                                                                  \
-  }
+#define CK_GEMM_ROWS {14, 14, 8, 6}
+#define CK_GEMM_SHAPES {{2, 14}, {4, 6}, {3, 8}}
 
 typedef int64_t ck_bits __attribute__((vector_size(64)));
 

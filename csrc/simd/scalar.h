@@ -14,12 +14,8 @@
 #endif
 /* 16 registers: 8 sums, 2 of B, one of A and its products. */
 #define CK_GEMM_TILES(X) CK_ROWS_TO_4(X, 1) CK_ROWS_TO_4(X, 2) CK_ROWS_TO_3(X, 3) CK_ROWS_TO_2(X, 4)
-#define CK_GEMM_ROWS                                                                                                           \
-  { 4, 4, 3, 2 }
-#define CK_GEMM_SHAPES                                                                                                         \
-  {                                                                                                                            \
-    {2, 4}, {3, 3}, { 4, 2 }                                                                                                   \
-  }
+#define CK_GEMM_ROWS {4, 4, 3, 2}
+#define CK_GEMM_SHAPES {{2, 4}, {3, 3}, {4, 2}}
 
 #include "portable_tails.h"
 

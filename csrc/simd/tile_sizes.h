@@ -19,11 +19,7 @@
 
 /* Integers: few sizes, since their products are emulated on most instruction sets and code size counts for more. */
 #define CK_GEMM_INTEGER_TILES(X) CK_ROWS_TO_4(X, 1) CK_ROWS_TO_4(X, 2)
-#define CK_GEMM_INTEGER_ROWS                                                                                                   \
-  { 4, 4 }
-#define CK_GEMM_INTEGER_SHAPES                                                                                                 \
-  {                                                                                                                            \
-    { 2, 4 }                                                                                                                   \
-  }
+#define CK_GEMM_INTEGER_ROWS {4, 4}
+#define CK_GEMM_INTEGER_SHAPES {{2, 4}}
 
 #endif
