@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -13,6 +16,31 @@ from . import _core
 from ._arguments import Array, Ints
 
 ALGORITHMS: dict[str, int] = {"auto": -1} | {name: code for code, name in enumerate(_core.algorithm_names())}
+
+# What "auto" chooses from: in a context, else in the process; None: all.
+_context_defaults: ContextVar[tuple[str, ...] | None] = ContextVar("convkit_algorithms", default=None)
+_process_defaults: tuple[str, ...] | None = None
+
+
+def default_names() -> tuple[str, ...] | None:
+    """Return the algorithms that ``"auto"`` chooses from; None for all."""
+    return _context_defaults.get() or _process_defaults
+
+
+def set_default_names(names: tuple[str, ...]) -> None:
+    """Let ``"auto"`` choose from these in the whole process."""
+    global _process_defaults
+    _process_defaults = None if names == _core.algorithm_names() else names
+
+
+@contextmanager
+def with_default_names(names: tuple[str, ...]) -> Iterator[None]:
+    """Let ``"auto"`` choose from these within a block."""
+    token = _context_defaults.set(names)
+    try:
+        yield
+    finally:
+        _context_defaults.reset(token)
 
 
 class Weights(NamedTuple):
@@ -70,8 +98,9 @@ def describe(
     activation: Any,
     algorithm: Any,
     prepared: bool,
+    defaults: tuple[str, ...] | None = None,
 ) -> Problem:
-    """Plan a convolution of batched x; raise where an argument is not valid."""
+    """Plan a convolution of batched x, by one of `defaults` where it is for ``"auto"``; raise where an argument is not valid."""
     axes = len(weight_shape) - 2
     place = arg.choice("layout", layout, arg.LAYOUTS)
     wanted = arg.choice("algorithm", algorithm, ALGORITHMS)
@@ -91,10 +120,12 @@ def describe(
         if max(sizes) > arg.LARGEST:
             arg.fail("padding", "must lead to sizes below 2**63", padding)
         window = window._replace(padding=((0, 0),) * axes)
-    conv = _core.Conv(
-        axes, x_shape[0], number_of_groups, channels, weight_shape[0], arg.flat(sizes, window),
-        arg.DTYPES[x_dtype], place, after, wanted, prepared,
+    candidates = [ALGORITHMS[name] for name in defaults] if defaults and wanted < 0 else [wanted]
+    fixed = (
+        axes, x_shape[0], number_of_groups, channels, weight_shape[0], arg.flat(sizes, window), arg.DTYPES[x_dtype], place, after,
     )  # fmt: skip
+    convs = [_core.Conv(*fixed, candidate, prepared) for candidate in candidates]
+    conv = min(convs, key=lambda conv: (conv.status != 0, conv.cost))
     if conv.status or weight_shape[1] * number_of_groups != channels:
         if conv.status:
             given = {"groups": groups, "x": x_shape, "weight": weight_shape, "stride": stride, "dilation": dilation}
@@ -122,6 +153,7 @@ def _described(
     """
     arguments = (
         x_shape, x_dtype, weight_shape, stride, padding, dilation, groups, padding_mode, layout, activation, algorithm, False,
+        default_names(),
     )  # fmt: skip
     if (
         type(stride) is int

@@ -61,7 +61,8 @@ class ConvPlan:
         weights = _conv.coerce_weights(w.dtype if dtype is None else arg.data_type(dtype), w.copy(), None, axes)
         bias_array = None if bias is None else _conv.coerce_bias(bias, weights.weight.shape[0], weights.weight.dtype).copy()
         weights = weights._replace(bias=bias_array)
-        problem = _conv.describe(full, weights.x_dtype, weights.weight.shape, prepared=True, **options)
+        shape, defaults = weights.weight.shape, _conv.default_names()
+        problem = _conv.describe(full, weights.x_dtype, shape, prepared=True, defaults=defaults, **options)
         problem.conv.pack(weights.weight)
         out = arg.shape_of(full[0], weights.weight.shape[0], problem.conv.out, problem.layout)
         fields = {

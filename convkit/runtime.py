@@ -229,6 +229,87 @@ def algorithms() -> tuple[str, ...]:
     return _core.algorithm_names()
 
 
+def _names_of_algorithms(names: tuple[Any, ...]) -> tuple[str, ...]:
+    for name in names:
+        arg.choice("names", name, {known: code for code, known in enumerate(algorithms())})
+    return tuple(name for name in algorithms() if name in names) or algorithms()
+
+
+def get_default_algorithms() -> tuple[str, ...]:
+    """Return the algorithms that ``algorithm="auto"`` chooses from.
+
+    Returns
+    -------
+    tuple of str
+        Those of the innermost `default_algorithms` block, else of `set_default_algorithms`, else all.
+
+    Examples
+    --------
+    >>> import convkit
+    >>> with convkit.default_algorithms("direct"):
+    ...     convkit.get_default_algorithms()
+    ('direct',)
+    """
+    return _conv.default_names() or algorithms()
+
+
+def set_default_algorithms(*names: str) -> None:
+    """Set the algorithms that ``algorithm="auto"`` chooses from, for the process.
+
+    Without ``"winograd"`` every output is one chain of multiply-adds, which is exact where its sums
+    are, and in which an infinity or a NaN reaches only the outputs whose window holds it.
+
+    Parameters
+    ----------
+    *names : str
+        Of `algorithms`; none for all of them. Plans that have been made keep what they chose.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If there is no such algorithm.
+
+    Notes
+    -----
+    A problem that none of them serves raises NotImplementedError: ``"direct"`` and ``"im2col"`` serve every problem.
+
+    Examples
+    --------
+    >>> import convkit
+    >>> convkit.set_default_algorithms("direct", "im2col")
+    >>> convkit.set_default_algorithms()
+    """
+    _conv.set_default_names(_names_of_algorithms(names))
+
+
+def default_algorithms(*names: str) -> Any:
+    """Set within a with-block what ``algorithm="auto"`` chooses from, for the current context only.
+
+    Parameters
+    ----------
+    *names : str
+        As in `set_default_algorithms`.
+
+    Returns
+    -------
+    context manager
+        Local to the current context (``contextvars``): other threads and tasks do not see it.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If there is no such algorithm.
+
+    Examples
+    --------
+    >>> import convkit
+    >>> with convkit.default_algorithms("direct", "im2col"):
+    ...     convkit.explain("conv2d", (1, 64, 56, 56), (64, 64, 3, 3), padding=1, plan=True).algorithm != "winograd"
+    True
+    """
+    return _conv.with_default_names(_names_of_algorithms(names))
+
+
 # ---------------------------------------------------------------------------------- explain
 
 
@@ -264,6 +345,8 @@ def explain_with(
     candidates = []
     for code, name in enumerate(algorithms()):
         reason = taken.declines(code)
+        if reason is None and algorithm == "auto" and name not in get_default_algorithms():
+            reason = "not among the default algorithms"
         cost = float("inf") if reason else described(name).cost
         candidates.append(Candidate(name, reason is None, reason or "", cost))
     out = arg.shape_of(x_shape[0], weight_shape[0], taken.out, arg.LAYOUTS[layout])
@@ -318,7 +401,8 @@ def explain(
     kind = arg.data_type(dtype)
 
     def described(algorithm: str) -> _core.Conv:
-        return _conv.describe(full, kind, w, stride, padding, dilation, groups, "zeros", layout, None, algorithm, plan).conv
+        options = (stride, padding, dilation, groups, "zeros", layout, None, algorithm, plan, _conv.default_names())
+        return _conv.describe(full, kind, w, *options).conv
 
     return explain_with(described, "auto", full, w, layout)
 

@@ -22,6 +22,7 @@ DUE = {
     *("global_max_pool", "global_avg_pool"),
     *("im2col", "col2im", "conv_output_shape", "pool_output_shape", "receptive_field"),
     *("get_num_threads", "set_num_threads", "threads", "isas", "use_isa", "algorithms"),
+    *("get_default_algorithms", "set_default_algorithms", "default_algorithms"),
     *("explain", "show_config", "get_include", "get_library_dir", "release_workspace"),
 }
 MAY = {

@@ -91,6 +91,46 @@ def test_plan_survives_a_change_of_isa() -> None:
                 assert_same(settled("auto", plan(x)), expected, f"made under {made}, used under {used}")
 
 
+def test_default_algorithms_narrow_auto() -> None:
+    """Blocks stand over the process and nest; what "auto" computes is then bit for bit what the one that is left computes."""
+    shapes = (1, 64, 56, 56), (64, 64, 3, 3)
+    x, weight = np.random.default_rng(1).standard_normal(shapes[0]), np.random.default_rng(2).standard_normal(shapes[1])
+    assert convkit.get_default_algorithms() == convkit.algorithms()
+    assert convkit.explain("conv2d", *shapes, plan=True).algorithm == "winograd"
+    try:
+        convkit.set_default_algorithms("im2col", "direct")
+        assert convkit.get_default_algorithms() == ("direct", "im2col")
+        assert convkit.explain("conv2d", *shapes, plan=True).algorithm != "winograd"
+        for name in convkit.algorithms():
+            expected = convkit.conv2d(x, weight, algorithm=name)
+            with convkit.default_algorithms(name):
+                assert convkit.get_default_algorithms() == (name,)
+                assert convkit.conv2d_plan(x.shape, weight).algorithm == name
+                assert np.array_equal(convkit.conv2d(x, weight), expected), name
+                rows = {c.name: c for c in convkit.explain("conv2d", *shapes).candidates}
+                assert [row.name for row in rows.values() if row.accepts] == [name]
+                assert all(row.accepts or row.reason == "not among the default algorithms" for row in rows.values())
+                with convkit.default_algorithms():
+                    assert convkit.get_default_algorithms() == convkit.algorithms()
+            assert convkit.get_default_algorithms() == ("direct", "im2col")
+    finally:
+        convkit.set_default_algorithms()
+    assert convkit.get_default_algorithms() == convkit.algorithms()
+
+
+def test_default_algorithms_that_do_not_serve_a_problem() -> None:
+    with convkit.default_algorithms("winograd"), pytest.raises(NotImplementedError, match="stride 1"):
+        convkit.conv2d(np.ones((1, 8, 9, 9)), np.ones((8, 8, 3, 3)), stride=2)
+
+
+@pytest.mark.parametrize("name", ["auto", "fft", 1, None])
+def test_default_algorithms_must_exist(name: object) -> None:
+    for function in (convkit.set_default_algorithms, convkit.default_algorithms):
+        with pytest.raises((ValueError, TypeError), match="names"):
+            function("direct", name)
+    assert convkit.get_default_algorithms() == convkit.algorithms()
+
+
 @pytest.mark.parametrize("name", convkit.isas())
 def test_environment_narrows_the_isa(name: str) -> None:
     code = """

@@ -256,10 +256,12 @@ static void size_groups(ck_conv_plan *plan) {
   const int64_t fit = pixels_in_cache(plan, t->block_outer * t->block_inner + staged);
   const bool channels_last = plan->problem.layout == CK_LAYOUT_CHANNELS_LAST, in_place = t->pixels == CK_PIXELS_IN_PLACE;
   int64_t group = ck_clamp(fit, tile, in_place && channels_last ? IN_PLACE_PIXELS : GROUP_PIXELS_MOST);
-  t->pixel_unit = tile;
-  /* Whole output rows where several fit: tiles read in place then keep clear of row ends. */
+  /* Groups and shares of lowered pixels may end anywhere, or after any vector. In place: whole output rows where several fit, so
+   * that tiles keep clear of row ends. */
+  t->pixel_unit = in_place ? tile : t->pixel_lanes ? kernels_of(plan)->lanes : 1;
   if (in_place && t->window.out[2] * 2 <= group && t->window.out[2] < pixels) t->pixel_unit = t->window.out[2];
-  group = ck_max(group / t->pixel_unit, 1) * t->pixel_unit;
+  const int64_t whole = ck_max(t->pixel_unit, tile);
+  group = ck_max(group / whole, 1) * whole;
   t->group_pixels = ck_min(group, ck_round_up(pixels, t->pixel_unit));
 }
 
