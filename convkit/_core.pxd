@@ -72,6 +72,7 @@ cdef extern from "convkit.h" nogil:
     const char *ck_conv_declines(const ck_conv_problem *problem, int algorithm)
     void ck_conv_pack(const ck_conv_plan *plan, const void *weights, void *packed)
     size_t ck_conv_workspace_bytes(const ck_conv_plan *plan, int64_t n, int num_threads)
+    int64_t ck_conv_task_outputs(const ck_conv_plan *plan, int64_t n, int num_threads, int64_t task)
     ck_status ck_conv_run(const ck_conv_plan *plan, const ck_conv_buffers *buffers, const ck_control *control)
 
     ctypedef struct ck_pool_problem:

@@ -352,6 +352,15 @@ cdef class Conv:
     def shared_bytes(self):
         return self.plan.shared_bytes
 
+    def task_outputs(self, int64_t n, int num_threads):
+        """The outputs that each task of a call computes, in the order in which threads take them."""
+        cdef list outputs = []
+        cdef int64_t count = ck_conv_task_outputs(&self.plan, n, num_threads, 0)
+        while count >= 0:
+            outputs.append(count)
+            count = ck_conv_task_outputs(&self.plan, n, num_threads, len(outputs))
+        return outputs
+
     @property
     def reason(self):
         """Why the algorithm that was asked for does not serve the problem, where that is why it was refused."""

@@ -110,6 +110,8 @@ const char *ck_conv_declines(const ck_conv_problem *problem, int algorithm);
 /* Brings weights (oc, ic/g, kd, kh, kw) into the plan's order. packed: plan->packed_bytes, 64-byte aligned. */
 void ck_conv_pack(const ck_conv_plan *plan, const void *weights, void *packed);
 size_t ck_conv_workspace_bytes(const ck_conv_plan *plan, int64_t n, int num_threads);
+/* How a call will be split: the outputs that task 0, 1, ... computes, -1 after the last. Threads take tasks in this order. */
+int64_t ck_conv_task_outputs(const ck_conv_plan *plan, int64_t n, int num_threads, int64_t task);
 
 typedef struct {
   int64_t n;

@@ -80,6 +80,11 @@ size_t ck_conv_workspace_bytes(const ck_conv_plan *plan, int64_t n, int num_thre
   return plan->shared_bytes + plan->thread_bytes * (size_t)ck_parallel_width(threads, tasks);
 }
 
+int64_t ck_conv_task_outputs(const ck_conv_plan *plan, int64_t n, int num_threads, int64_t task) {
+  const int threads = (int)ck_clamp(num_threads, 1, CK_MAX_THREADS);
+  return n > 0 ? algorithms[plan->algorithm]->task_outputs(plan, n, threads, task) : -1;
+}
+
 ck_status ck_conv_run(const ck_conv_plan *plan, const ck_conv_buffers *buffers, const ck_control *control) {
   if (!ck_parallel_accepts(control)) return CK_STATUS_NUM_THREADS;
   if (buffers->n == 0) return CK_STATUS_OK;

@@ -1,4 +1,4 @@
-/* cost.h: what the estimates and the splits of all algorithms share. Time is in cycles of one core until the end, where CYCLES_PER_US
+/* cost.h: what the estimates of all algorithms share. Time is in cycles of one core until the end, where CYCLES_PER_US
  * turns it into the microseconds by which algorithms are compared. */
 #ifndef CK_CONV_COST_H
 #define CK_CONV_COST_H
@@ -19,11 +19,6 @@ CK_INLINE double ck_step_cycles(double rows, double vectors) {
 CK_INLINE int ck_threads_for(double work, int asked) {
   const double most = work / WORK_PER_THREAD;
   return (int)ck_clamp((int64_t)(most < 1e6 ? most : 1e6) + 1, 1, asked);
-}
-
-/* Rounds of equal tasks that the busiest thread does, relative to a perfect split. */
-CK_INLINE double ck_imbalance(int64_t tasks, int threads) {
-  return (double)(ck_ceil_div(tasks, threads) * threads) / (double)tasks;
 }
 
 #endif

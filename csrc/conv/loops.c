@@ -229,15 +229,13 @@ static void run_task(const void *context, int64_t number, int slot) {
   const ck_loops_call *call = context;
   const ck_conv_plan *plan = call->plan;
   const ck_conv_tiling *t = &plan->tiling;
-  const ck_loops_split *split = &call->split;
-  const int64_t channel_part = number % split->channel_parts, pixel_part = number / split->channel_parts % split->pixel_parts;
-  const int64_t image = number / split->channel_parts / split->pixel_parts, tiles = ck_channel_tile_count(plan);
+  const ck_loops_part part = ck_loops_part_at(plan, &call->split, number);
   char *own = (char *)call->buffers->workspace + plan->shared_bytes + (size_t)slot * plan->thread_bytes;
   ck_loops_task task = {
-      .sample = image / plan->problem.g,
-      .group = image % plan->problem.g,
-      .channel_tile0 = ck_share(tiles, split->channel_parts, channel_part),
-      .channel_tile1 = ck_share(tiles, split->channel_parts, channel_part + 1),
+      .sample = part.sample,
+      .group = part.group,
+      .channel_tile0 = part.channel_tile0,
+      .channel_tile1 = part.channel_tile1,
       .tiles = (ck_tile *)(own + t->tiles_at),
       .moves = (ck_move *)(own + t->moves_at),
       .offsets = (ptrdiff_t *)(own + t->offsets_at),
@@ -246,13 +244,10 @@ static void run_task(const void *context, int64_t number, int slot) {
       .sums = own + t->sums_at,
   };
   task.channel0 = ck_channel_tile_at(plan, task.channel_tile0).first;
-  const int64_t units = ck_ceil_div(call->pixels, t->pixel_unit);
-  const int64_t first = ck_share(units, split->pixel_parts, pixel_part) * t->pixel_unit;
-  const int64_t last = ck_min(ck_share(units, split->pixel_parts, pixel_part + 1) * t->pixel_unit, call->pixels);
-  const int64_t groups = ck_ceil_div(last - first, t->group_pixels);
-  const int64_t even = ck_round_up(ck_ceil_div(last - first, groups), t->pixel_unit), step = ck_min(even, t->group_pixels);
-  for (int64_t from = first, to; from < last; from = to) {
-    to = group_end(call, from, step, last);
+  const int64_t pixels = part.pixel1 - part.pixel0, groups = ck_ceil_div(pixels, t->group_pixels);
+  const int64_t even = ck_round_up(ck_ceil_div(pixels, groups), t->pixel_unit), step = ck_min(even, t->group_pixels);
+  for (int64_t from = part.pixel0, to; from < part.pixel1; from = to) {
+    to = group_end(call, from, step, part.pixel1);
     run_group(call, &task, from, to);
   }
 }

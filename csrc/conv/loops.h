@@ -22,6 +22,7 @@ ck_status ck_loops_plan(ck_conv_plan *plan, ck_conv_pixels pixels);
 void ck_loops_pack(const ck_conv_plan *plan, const void *weights, void *packed);
 ck_status ck_loops_run(const ck_conv_plan *plan, const ck_conv_buffers *buffers, const ck_control *control);
 int64_t ck_loops_tasks(const ck_conv_plan *plan, int64_t n, int num_threads);
+int64_t ck_loops_task_outputs(const ck_conv_plan *plan, int64_t n, int num_threads, int64_t task);
 
 /* How a call is split: tasks = n * g * pixel_parts * channel_parts. */
 typedef struct {
@@ -30,6 +31,13 @@ typedef struct {
 } ck_loops_split;
 
 ck_loops_split ck_loops_split_for(const ck_conv_plan *plan, int64_t n, int num_threads);
+
+/* Which part of a call is a task: output channel tiles and pixels of one group of one sample. */
+typedef struct {
+  int64_t sample, group, channel_tile0, channel_tile1, pixel0, pixel1;
+} ck_loops_part;
+
+ck_loops_part ck_loops_part_at(const ck_conv_plan *plan, const ck_loops_split *split, int64_t task);
 
 /* A range of the reduction: [outer0, outer1) x [inner0, inner1); k0 is its first index, k its length. */
 typedef struct {

@@ -4,6 +4,7 @@
  * and staged. The choice looks at one sample only, so that neither batch nor threads can change it. */
 #include "cost.h"
 #include "lowering.h"
+#include "split.h"
 
 #include "../base/cpu.h"
 #include "../base/workspace.h"
@@ -22,6 +23,12 @@
 #define GROUP_PIXELS_MOST 4096
 #define IN_PLACE_PIXELS 256   /* channels last: outputs of so many pixels are written channel tile by channel tile */
 #define SHARED_MOST (8 << 20) /* bytes of packed weights in a functional call */
+/* What one more part of a split repeats, as a share of the work times the pixels (weights are read, and packed) or the output channels
+ * (pixels are read, copied to a panel or lowered). */
+#define READ_AGAIN 8.0
+#define PACK_AGAIN 20.0
+#define COPY_AGAIN 3.0
+#define LOWER_AGAIN 12.0
 
 static ck_dtype sum_of(const ck_conv_plan *plan) { return ck_dtype_sum(plan->problem.src_dtype); }
 
@@ -331,21 +338,40 @@ ck_loops_split ck_loops_split_for(const ck_conv_plan *plan, int64_t n, int num_t
   const ck_conv_tiling *t = &plan->tiling;
   const int64_t pixels = ck_volume(p->window.out), images = n * p->g, channels = ck_out_channels(plan);
   const double work = (double)ck_reduction(plan) * (double)channels * (double)pixels * (double)images;
-  ck_loops_split split = {.pixel_parts = ck_ceil_div(pixels, t->group_pixels), .channel_parts = 1};
-  split.num_threads = ck_threads_for(work, num_threads);
-  const int threads = split.num_threads;
-  if (threads == 1) return split;
-  const int64_t most_pixel_parts = ck_ceil_div(pixels, t->pixel_unit), most_channel_parts = ck_channel_tile_count(plan);
-  int64_t *parts = channels > pixels ? &split.channel_parts : &split.pixel_parts;
-  const int64_t most = channels > pixels ? most_channel_parts : most_pixel_parts;
-  const int64_t fixed = images * split.pixel_parts * split.channel_parts / *parts, start = *parts;
-  const int64_t enough = ck_clamp(ck_ceil_div(threads, fixed), start, most);
-  *parts = enough;
-  for (int64_t more = enough; more <= ck_min(most, enough + threads); more++)
-    if (ck_imbalance(fixed * more, threads) < ck_imbalance(fixed * *parts, threads) - 0.02) *parts = more;
-  return split;
+  const double pixels_again = READ_AGAIN + (t->weights_by_tile ? PACK_AGAIN : 0);
+  const double channels_again = t->pixels == CK_PIXELS_PANEL     ? COPY_AGAIN
+                                : t->pixels == CK_PIXELS_LOWERED ? LOWER_AGAIN
+                                                                 : READ_AGAIN;
+  const int64_t units = ck_ceil_div(pixels, t->pixel_unit), tiles = ck_channel_tile_count(plan);
+  const ck_split_side side[2] = {{units, ck_ceil_div(pixels, t->group_pixels), units, pixels_again / (double)pixels},
+                                 {tiles, 1, tiles, channels_again / (double)channels}};
+  const ck_split split = ck_split_for(images, side, ck_threads_for(work, num_threads));
+  return (ck_loops_split){split.parts[0], split.parts[1], split.num_threads};
+}
+
+ck_loops_part ck_loops_part_at(const ck_conv_plan *plan, const ck_loops_split *split, int64_t task) {
+  const int64_t channel_part = task % split->channel_parts, pixel_part = task / split->channel_parts % split->pixel_parts;
+  const int64_t image = task / split->channel_parts / split->pixel_parts, tiles = ck_channel_tile_count(plan);
+  const int64_t pixels = ck_volume(plan->problem.window.out), unit = plan->tiling.pixel_unit, units = ck_ceil_div(pixels, unit);
+  return (ck_loops_part){
+      .sample = image / plan->problem.g,
+      .group = image % plan->problem.g,
+      .channel_tile0 = ck_share(tiles, split->channel_parts, channel_part),
+      .channel_tile1 = ck_share(tiles, split->channel_parts, channel_part + 1),
+      .pixel0 = ck_share(units, split->pixel_parts, pixel_part) * unit,
+      .pixel1 = ck_min(ck_share(units, split->pixel_parts, pixel_part + 1) * unit, pixels),
+  };
 }
 
 int64_t ck_loops_tasks(const ck_conv_plan *plan, int64_t n, int num_threads) {
   return ck_loops_split_for(plan, n, num_threads).num_threads;
+}
+
+int64_t ck_loops_task_outputs(const ck_conv_plan *plan, int64_t n, int num_threads, int64_t task) {
+  const ck_loops_split split = ck_loops_split_for(plan, n, num_threads);
+  if (task >= n * plan->problem.g * split.pixel_parts * split.channel_parts) return -1;
+  const ck_loops_part part = ck_loops_part_at(plan, &split, task);
+  const ck_channel_tile first = ck_channel_tile_at(plan, part.channel_tile0),
+                        last = ck_channel_tile_at(plan, part.channel_tile1 - 1);
+  return (part.pixel1 - part.pixel0) * (last.first + last.count - first.first);
 }

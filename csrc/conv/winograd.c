@@ -20,7 +20,11 @@
 #include <string.h>
 
 #include "cost.h"
+#include "split.h"
 
+/* What one more part of a split repeats, as a share of the work times the tiles or the output channels. */
+#define READ_AGAIN 8.0
+#define TRANSFORM_AGAIN 20.0
 #define SCRATCH_BYTES 16384 /* weights of a few input channels, transposed */
 
 /* ---- Weights ------------------------------------------------------------------------------------------------------------- */
@@ -186,23 +190,21 @@ static ck_winograd_split split_local(const ck_conv_plan *plan, const ck_winograd
   s.unit_parts = ck_ceil_div(w->units, w->block_units);
   const double work = (double)(w->elements * w->channels * w->depth_taps) * (double)w->outputs * (double)n *
                       (double)plan->problem.g * (double)w->depth_out * (double)(w->axis[0].tiles * w->axis[1].tiles);
-  s.num_threads = ck_threads_for(work, threads);
-  if (s.num_threads == 1) return s;
-  /* More parts of units or planes while they stay above one register tile, else parts of the output channels, which repeat the
+  /* More parts of units or planes while they stay above one register tile, and parts of the output channels, which repeat the
    * input's transform. */
-  const int64_t groups = plan->problem.g * s.samples, enough = (int64_t)ck_winograd_tile_rows(plan);
   const bool by_units = w->units >= s.planes;
   int64_t *parts = by_units ? &s.unit_parts : &s.plane_parts;
-  const int64_t most = by_units ? w->units : s.planes, fixed = groups * s.plane_parts * s.unit_parts / *parts, start = *parts;
-  const int64_t tiles = w->axis[0].tiles * w->axis[1].tiles * s.planes / (s.plane_parts * s.unit_parts / *parts);
-  for (int64_t more = start; more <= ck_min(most, start + s.num_threads); more++)
-    if (more == start || (tiles / more >= enough &&
-                          ck_imbalance(fixed * more, s.num_threads) < ck_imbalance(fixed * *parts, s.num_threads) - 0.02))
-      *parts = more;
-  const int64_t tasks = fixed * *parts;
-  for (int64_t more = 1; more <= ck_min(ck_winograd_output_tiles(plan, w), s.num_threads); more++)
-    if (ck_imbalance(tasks * more, s.num_threads) < ck_imbalance(tasks * s.channel_parts, s.num_threads) - 0.1)
-      s.channel_parts = more;
+  const int64_t units = by_units ? w->units : s.planes,
+                images = plan->problem.g * s.samples * s.plane_parts * s.unit_parts / *parts;
+  const int64_t tiles = w->axis[0].tiles * w->axis[1].tiles * s.planes * *parts / (s.plane_parts * s.unit_parts);
+  const int64_t most = ck_clamp(tiles / ck_winograd_tile_rows(plan), *parts, units),
+                channels = ck_winograd_output_tiles(plan, w);
+  const ck_split_side side[2] = {{units, *parts, most, READ_AGAIN / (double)tiles},
+                                 {channels, 1, channels, TRANSFORM_AGAIN / (double)w->outputs}};
+  const ck_split split = ck_split_for(images, side, ck_threads_for(work, threads));
+  *parts = split.parts[0];
+  s.channel_parts = split.parts[1];
+  s.num_threads = split.num_threads;
   return s;
 }
 
@@ -215,6 +217,37 @@ static ck_winograd_block block_at(const ck_winograd *w, const ck_winograd_split 
   return b;
 }
 
+/* What a task finishes: a block, and tiles [tile0, tile1) of the output channels of a group. */
+typedef struct {
+  ck_winograd_block block;
+  int64_t group, tile0, tile1;
+} ck_winograd_part;
+
+static ck_winograd_part local_part(const ck_conv_plan *plan, const ck_winograd *w, const ck_winograd_split *s, int64_t task) {
+  const int64_t channel_part = task % s->channel_parts, unit_part = task / s->channel_parts % s->unit_parts;
+  const int64_t number = task / s->channel_parts / s->unit_parts, tiles = ck_winograd_output_tiles(plan, w);
+  ck_winograd_part part = {.block = block_at(w, s, number % s->plane_parts, unit_part),
+                           .group = number / s->plane_parts % plan->problem.g,
+                           .tile0 = ck_share(tiles, s->channel_parts, channel_part),
+                           .tile1 = ck_share(tiles, s->channel_parts, channel_part + 1)};
+  part.block.plane0 += number / s->plane_parts / plan->problem.g * s->planes;
+  return part;
+}
+
+static ck_winograd_part round_part(const ck_conv_plan *plan, const ck_winograd *w, const ck_winograd_split *s,
+                                   ck_winograd_block round, int64_t task) {
+  const int64_t tiles = ck_winograd_output_tiles(plan, w), channel_part = task / s->unit_parts / s->plane_parts;
+  const int64_t plane_part = task / s->unit_parts % s->plane_parts, unit_part = task % s->unit_parts;
+  const int64_t plane0 = ck_share(round.planes, s->plane_parts, plane_part),
+                unit0 = ck_share(round.units, s->unit_parts, unit_part);
+  return (ck_winograd_part){.block = {.plane0 = round.plane0 + plane0,
+                                      .planes = ck_share(round.planes, s->plane_parts, plane_part + 1) - plane0,
+                                      .unit0 = round.unit0 + unit0,
+                                      .units = ck_share(round.units, s->unit_parts, unit_part + 1) - unit0},
+                            .tile0 = ck_share(tiles, s->channel_parts, channel_part),
+                            .tile1 = ck_share(tiles, s->channel_parts, channel_part + 1)};
+}
+
 static char *own_of(const ck_winograd_run *run, int slot) {
   return (char *)run->base.buffers->workspace + run->base.plan->shared_bytes + (size_t)slot * run->base.plan->thread_bytes;
 }
@@ -225,17 +258,10 @@ static void run_local(const void *context, int64_t task, int slot) {
   const ck_winograd_run *run = context;
   const ck_winograd_call *call = &run->base;
   const ck_winograd *w = &call->w;
-  const ck_winograd_split *s = &run->split;
-  const int64_t channel_part = task % s->channel_parts, unit_part = task / s->channel_parts % s->unit_parts;
-  const int64_t block_number = task / s->channel_parts / s->unit_parts, tiles = ck_winograd_output_tiles(call->plan, w);
-  const int64_t group = block_number / s->plane_parts % call->plan->problem.g,
-                sample = block_number / s->plane_parts / call->plan->problem.g;
-  ck_winograd_block block = block_at(w, s, block_number % s->plane_parts, unit_part);
-  block.plane0 += sample * s->planes;
+  const ck_winograd_part part = local_part(call->plan, w, &run->split, task);
   char *own = own_of(run, slot), *v = own + run->at.v, *strip = own + run->at.strip;
-  ck_winograd_tiles_in(call, group, block, 0, ck_ceil_div(w->channels, w->lanes), v, strip);
-  finish(call, group, block, block, ck_share(tiles, s->channel_parts, channel_part),
-         ck_share(tiles, s->channel_parts, channel_part + 1), v, own + run->at.m, strip);
+  ck_winograd_tiles_in(call, part.group, part.block, 0, ck_ceil_div(w->channels, w->lanes), v, strip);
+  finish(call, part.group, part.block, part.block, part.tile0, part.tile1, v, own + run->at.m, strip);
 }
 
 static void run_round_in(const void *context, int64_t task, int slot) {
@@ -247,46 +273,45 @@ static void run_round_in(const void *context, int64_t task, int slot) {
 
 static void run_round_out(const void *context, int64_t task, int slot) {
   const ck_winograd_run *run = context;
-  const ck_winograd_call *call = &run->base;
-  const ck_winograd *w = &call->w;
-  const ck_winograd_split *s = &run->split;
-  const int64_t tiles = ck_winograd_output_tiles(call->plan, w), channel_part = task / s->unit_parts / s->plane_parts;
-  const int64_t plane_part = task / s->unit_parts % s->plane_parts, unit_part = task % s->unit_parts;
-  ck_winograd_block block = run->round;
-  block.plane0 += ck_share(run->round.planes, s->plane_parts, plane_part);
-  block.planes = run->round.plane0 + ck_share(run->round.planes, s->plane_parts, plane_part + 1) - block.plane0;
-  block.unit0 += ck_share(run->round.units, s->unit_parts, unit_part);
-  block.units = run->round.unit0 + ck_share(run->round.units, s->unit_parts, unit_part + 1) - block.unit0;
+  const ck_winograd_part part = round_part(run->base.plan, &run->base.w, &run->split, run->round, task);
   char *own = own_of(run, slot);
-  finish(call, run->group, run->round, block, ck_share(tiles, s->channel_parts, channel_part),
-         ck_share(tiles, s->channel_parts, channel_part + 1), shared_v(run), own + run->at.m, own + run->at.strip);
+  finish(&run->base, run->group, run->round, part.block, part.tile0, part.tile1, shared_v(run), own + run->at.m,
+         own + run->at.strip);
 }
 
 /* Parts of the output channels, evenly for the threads: V is read once for each, U once for each part of the tiles. */
-static void split_round(const ck_conv_plan *plan, const ck_winograd *w, ck_winograd_run *run) {
-  ck_winograd_split *s = &run->split;
+static ck_winograd_split split_round(const ck_conv_plan *plan, const ck_winograd *w, ck_winograd_block round, int threads) {
   const int64_t tiles = ck_winograd_output_tiles(plan, w);
-  s->plane_parts = ck_ceil_div(run->round.planes, w->sub_planes);
-  s->unit_parts = ck_ceil_div(run->round.units, w->sub_units);
-  s->channel_parts = ck_ceil_div(tiles, w->part_tiles);
-  const int64_t fixed = s->plane_parts * s->unit_parts, start = s->channel_parts;
-  for (int64_t more = start; more <= ck_min(tiles, start + s->num_threads); more++)
-    if (ck_imbalance(fixed * more, s->num_threads) < ck_imbalance(fixed * s->channel_parts, s->num_threads) - 0.02)
-      s->channel_parts = more;
+  ck_winograd_split s = {.plane_parts = ck_ceil_div(round.planes, w->sub_planes),
+                         .unit_parts = ck_ceil_div(round.units, w->sub_units)};
+  const ck_split_side side[2] = {{1, 1, 1, 0},
+                                 {tiles, ck_ceil_div(tiles, w->part_tiles), tiles, READ_AGAIN / (double)w->outputs}};
+  const ck_split split = ck_split_for(s.plane_parts * s.unit_parts, side, threads);
+  s.channel_parts = split.parts[1];
+  s.num_threads = split.num_threads;
+  return s;
+}
+
+/* The rounds of a sample and group. */
+static ck_winograd_split split_rounds(const ck_winograd *w, int64_t n) {
+  const int64_t planes = w->depth_taps > 1 ? w->depth_out : n * w->depth_out;
+  return (ck_winograd_split){.samples = w->depth_taps > 1 ? n : 1,
+                             .planes = planes,
+                             .plane_parts = ck_ceil_div(planes, w->block_planes),
+                             .unit_parts = ck_ceil_div(w->units, w->block_units)};
 }
 
 static ck_status run_rounds(ck_winograd_run *run, const ck_control *control) {
   const ck_winograd_call *call = &run->base;
   const ck_winograd *w = &call->w;
   const ck_conv_problem *p = &call->plan->problem;
-  const int64_t n = call->buffers->n, samples = w->depth_taps > 1 ? n : 1, planes = n * w->depth_out / samples;
-  const int64_t plane_rounds = ck_ceil_div(planes, w->block_planes), unit_rounds = ck_ceil_div(w->units, w->block_units);
-  const ck_winograd_split all = {.planes = planes, .plane_parts = plane_rounds, .unit_parts = unit_rounds};
-  for (int64_t round = 0; round < samples * p->g * plane_rounds * unit_rounds; round++) {
-    run->round = block_at(w, &all, round / unit_rounds % plane_rounds, round % unit_rounds);
-    run->round.plane0 += round / unit_rounds / plane_rounds / p->g * planes;
-    run->group = round / unit_rounds / plane_rounds % p->g;
-    split_round(call->plan, w, run);
+  const ck_winograd_split all = split_rounds(w, call->buffers->n);
+  for (int64_t round = 0; round < all.samples * p->g * all.plane_parts * all.unit_parts; round++) {
+    const int64_t number = round / all.unit_parts;
+    run->round = block_at(w, &all, number % all.plane_parts, round % all.unit_parts);
+    run->round.plane0 += number / all.plane_parts / p->g * all.planes;
+    run->group = number / all.plane_parts % p->g;
+    run->split = split_round(call->plan, w, run->round, control->num_threads);
     ck_status status = ck_parallel_for(control, ck_ceil_div(ck_ceil_div(w->channels, w->lanes), 2), run_round_in, run);
     if (!status)
       status = ck_parallel_for(control, run->split.plane_parts * run->split.unit_parts * run->split.channel_parts,
@@ -299,6 +324,20 @@ static ck_status run_rounds(ck_winograd_run *run, const ck_control *control) {
 static int64_t tasks(const ck_conv_plan *plan, int64_t n, int num_threads) {
   const ck_winograd w = ck_winograd_of(plan);
   return w.shared ? num_threads : split_local(plan, &w, n, num_threads).num_threads;
+}
+
+/* In rounds: of the first round, whose second phase has most of the work. */
+static int64_t task_outputs(const ck_conv_plan *plan, int64_t n, int num_threads, int64_t task) {
+  const ck_winograd w = ck_winograd_of(plan);
+  const ck_winograd_split all = split_rounds(&w, n);
+  const ck_winograd_block first = block_at(&w, &all, 0, 0);
+  const ck_winograd_split s = w.shared ? split_round(plan, &w, first, num_threads) : split_local(plan, &w, n, num_threads);
+  const int64_t parts = s.plane_parts * s.unit_parts * s.channel_parts;
+  if (task >= (w.shared ? parts : parts * s.samples * plan->problem.g)) return -1;
+  const ck_winograd_part part = w.shared ? round_part(plan, &w, &s, first, task) : local_part(plan, &w, &s, task);
+  const int64_t lanes = w.lanes * ck_winograd_tile_vectors(plan);
+  return part.block.planes * ck_winograd_tiles(&w, part.block) * w.axis[0].m * w.axis[1].m *
+         (ck_min(part.tile1 * lanes, w.outputs) - part.tile0 * lanes);
 }
 
 static ck_status run(const ck_conv_plan *plan, const ck_conv_buffers *buffers, const ck_control *control) {
@@ -327,4 +366,4 @@ static ck_status run(const ck_conv_plan *plan, const ck_conv_buffers *buffers, c
                          run_local, &r);
 }
 
-const ck_conv_algorithm ck_conv_winograd = {"winograd", ck_winograd_declines, ck_winograd_plan, pack, run, tasks};
+const ck_conv_algorithm ck_conv_winograd = {"winograd", ck_winograd_declines, ck_winograd_plan, pack, run, tasks, task_outputs};

@@ -1,0 +1,42 @@
+/* split.c: searches the parts of split.h. A few hundred trials at the most, for many threads. */
+#include "split.h"
+
+#define TASKS_MOST 3     /* a thread, at the most, for the sake of balance */
+#define GOOD_ENOUGH 1.01 /* the busiest thread's work relative to a perfect split */
+#define GAIN 0.005       /* more parts must bring so much */
+
+typedef struct {
+  double span; /* work of the busiest thread and what the parts repeat; 1: a perfect split */
+  int threads;
+} trial;
+
+static trial try_parts(int64_t images, const ck_split_side side[2], int64_t a, int64_t b, int num_threads) {
+  const int64_t tasks = images * a * b, rounds = ck_ceil_div(tasks, num_threads);
+  const double all = (double)images * (double)side[0].units * (double)side[1].units;
+  const double mean = all / (double)tasks;
+  const double largest = (double)ck_ceil_div(side[0].units, a) * (double)ck_ceil_div(side[1].units, b);
+  /* Tasks of one round are the largest one; over several, larger and smaller ones alternate. */
+  const double busiest = (double)rounds * mean + largest - mean;
+  const double again = side[0].again * (double)(a - side[0].least) + side[1].again * (double)(b - side[1].least);
+  return (trial){busiest * num_threads / all * (1 + again), (int)ck_ceil_div(tasks, rounds)};
+}
+
+ck_split ck_split_for(int64_t images, const ck_split_side side[2], int num_threads) {
+  ck_split best = {{side[0].least, side[1].least}, 1};
+  if (num_threads == 1) return best;
+  trial found = try_parts(images, side, side[0].least, side[1].least, num_threads);
+  const int64_t least = images * side[0].least * side[1].least;
+  const int64_t most = ck_max(TASKS_MOST * num_threads, least + 2 * num_threads);
+  for (int64_t a = side[0].least; a <= side[0].most && (a == side[0].least || images * a * side[1].least <= most); a++) {
+    for (int64_t b = side[1].least; b <= side[1].most && (b == side[1].least || images * a * b <= most); b++) {
+      if (found.span < GOOD_ENOUGH) break;
+      const trial t = try_parts(images, side, a, b, num_threads);
+      if (t.span > found.span - GAIN && !(t.span <= found.span && t.threads < found.threads)) continue;
+      found = t;
+      best.parts[0] = a;
+      best.parts[1] = b;
+    }
+  }
+  best.num_threads = found.threads;
+  return best;
+}
