@@ -532,10 +532,12 @@ def test_gil_is_released(name: str) -> None:
 # ------------------------------------------------------------------------------------- Ctrl-C
 
 INTERRUPTED = """
-    import sys, time
+    import signal, sys, time
     import numpy as np
     import convkit
 
+    # Programs in the background of a shell, and all that they start, ignore SIGINT.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     how, threads = sys.argv[1], int(sys.argv[2])
     x = np.ones((1, 64, 512, 512), np.float32)
     w = np.ones((128, 64, 31, 31), np.float32)
