@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import convkit
+from convkit import _arguments as arg
 from convkit import reference, runtime
 from convkit._bench_layers import POOL_OPS, TYPICAL, Layer, Variant, load_layers
 from convkit._bench_report import Report, Result, has_module, plot, progress, show
@@ -384,6 +385,8 @@ def _variants(
     if "all" in isas:
         isas = convkit.isas()
     isas = isas or [current_isa()]
+    for name in isas:
+        arg.choice("isa", name, dict.fromkeys(convkit.isas()))
     threads = threads or [convkit.get_num_threads()]
     products = itertools.product(algorithms or ["auto"], isas, threads, layouts, dtypes)
     return [Variant(*product, plan, reuse_out) for product in products]
@@ -416,6 +419,8 @@ def main(
     """
     if plot_path is not None and not has_module("matplotlib"):
         raise ValueError(f"plot must have matplotlib (pip install matplotlib), got {plot_path!r}")
+    if json_path not in (None, "-") and not Path(str(json_path)).parent.is_dir():
+        raise ValueError(f"json must be in a directory that exists, got {json_path!r}")
     chosen = load_layers(layers, families, workloads)
     variants = _variants(algorithms, isas, threads, layouts, dtypes, plan=plan, reuse_out=reuse_out)
     with progress((repeat + 1) * len(chosen) * len(variants)) as advance:

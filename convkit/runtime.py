@@ -483,7 +483,13 @@ def show_config(mode: str = "print") -> Any:
     }
     if mode == "dict":
         return config
-    for key, value in config.items():
+    used = isas()[_core.isa_current()]
+    words = {
+        "openmp": "yes" if _core.has_openmp() else "no",
+        "isa": f"{used} (found: {', '.join(isas())})",
+        "algorithms": ", ".join(algorithms()),
+    }
+    for key, value in (config | words).items():
         print(f"{key:<12} {value}")
     return None
 

@@ -367,6 +367,10 @@ def test_command_info() -> None:
     assert convkit.__version__ in json.dumps(facts)
 
 
+def test_command_version() -> None:
+    assert command("--version") == f"convkit {convkit.__version__}\n"
+
+
 def test_command_selftest() -> None:
     outcome = json.loads(command("selftest", "--json"))
     assert outcome["ok"] is True
@@ -409,6 +413,9 @@ def test_command_explain() -> None:
         ((*EXPLAIN, "--dtype", "complex64"), "complex64"),
         (("explain", "conv2d", "--x", "1,a,9", "--weight", "1,1,3,3"), "1,a,9"),
         (("explain", "conv2d", "--x", "1,3,9,9", "--weight", "1,1,3,3"), "3"),
+        (("bench", "--isa", "sse9"), "isa must be one of"),
+        (("bench", "--layers", "nonsense"), "nonsense"),
+        (("bench", "--json", "no/such/place.json"), "no/such/place.json"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else value,
 )
