@@ -1,4 +1,4 @@
-"""Run every example program, and every code block of the tutorial, as a reader would.
+"""Run every example program, and every code block of the README and the tutorial, as a reader would.
 
 An example runs as a process of its own in an empty directory. It checks itself; here its exit
 code and the numbers that it prints are checked again. Photographs come from scikit-image, the
@@ -20,7 +20,8 @@ import convkit
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "examples"
-TUTORIAL = ROOT / "docs" / "tutorial.md"
+# page with blocks of Python to be typed in: how many examples it has at least
+PAGES = {"README.md": 7, "docs/index.md": 2, "docs/tutorial.md": 60}
 
 # name: (packages it needs, patterns that its output must match)
 PROGRAMS = {
@@ -169,21 +170,23 @@ def test_demo(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["deep"]
 
 
-def test_tutorial_blocks() -> None:
-    require(("skimage",))
-    text = TUTORIAL.read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", PAGES)
+def test_blocks(page: str) -> None:
+    if page == "docs/tutorial.md":
+        require(("skimage",))
+    path = ROOT / page
+    text = path.read_text(encoding="utf-8")
     blocks = [
         (text.count("\n", 0, match.start(1)), match[1])
         for match in re.finditer(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     ]
-    assert len(blocks) >= 20
     assert all(">>> " in block for _, block in blocks), "a block without a prompt is not run"
     report: list[str] = []
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
     names: dict[str, object] = {}
     for line, block in blocks:
-        test = doctest.DocTestParser().get_doctest(block, names, "docs/tutorial.md", str(TUTORIAL), line)
+        test = doctest.DocTestParser().get_doctest(block, names, page, str(path), line)
         runner.run(test, out=report.append, clear_globs=False)
         names.update(test.globs)
-    assert runner.tries >= 60
+    assert runner.tries >= PAGES[page]
     assert runner.failures == 0, "\n" + "".join(report)
