@@ -48,7 +48,7 @@ lint: $(VENV)/installed-lint
 	CONVKIT_WERROR=1 $(BIN)/python setup.py -q build_ext --build-temp build/strict --build-lib build/strict
 
 docs: $(VENV)/installed-docs
-	$(BIN)/sphinx-build -d docs/_build/doctrees -b html docs docs/_build/html
+	$(BIN)/sphinx-build -W --keep-going -d docs/_build/doctrees -b html docs docs/_build/html
 
 # The Python tests against a build with AddressSanitizer and UndefinedBehaviorSanitizer. TESTS=... for a part of them.
 SANITIZED := $(CURDIR)/build/sanitize

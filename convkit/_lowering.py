@@ -31,7 +31,7 @@ def im2col(x: ArrayLike, kernel_size: Any, stride: Any = 1, padding: Any = 0, di
 
     Parameters
     ----------
-    x : array_like, shape (n, c, *spatial)
+    x : array_like, shape (n, c, spatial axes)
         float32, float64, integer or bool, channels first, with batch axis and 1 to 3 spatial axes.
         Any strides; never modified.
     kernel_size, stride, dilation : int or sequence of int
@@ -100,7 +100,7 @@ def col2im(cols: ArrayLike, output_size: Any, kernel_size: Any, stride: Any = 1,
 
     Returns
     -------
-    ndarray, shape (n, c, *output_size)
+    ndarray, shape (n, c, output size)
         Sums: float32 or float64 as `cols`; int32 for bool, 8 and 16 bits, else int64. Its windows,
         ``(size + before + after - dilation * (k - 1) - 1) // stride + 1`` on each axis, must be as
         many as `cols` has columns.

@@ -464,7 +464,7 @@ _DOCS = {
 
     Parameters
     ----------
-    x : array_like, shape (n, c, *spatial), or (n, *spatial, c) with channels last
+    x : array_like, shape (n, c, spatial axes), or (n, spatial axes, c) with channels last
         float32, float64, integer or bool, with batch axis and 1 to 3 spatial axes. Never modified.
     layout : {{{{"channels_first", "channels_last"}}}}
         Axis order of `x` and of the result.

@@ -45,8 +45,8 @@ def conv_output_shape(
     input_shape : sequence of int
         Shape of x in `layout`, with or without batch axis.
     weight_shape : sequence of int
-        (out_channels, in_channels / groups, *kernel); transposed
-        (in_channels, out_channels / groups, *kernel).
+        (out_channels, in_channels / groups, kernel axes); transposed
+        (in_channels, out_channels / groups, kernel axes).
     stride, dilation : int or sequence of int, default 1
         As in `conv2d`.
     padding : int, sequence or str, default 0
