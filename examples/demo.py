@@ -96,7 +96,7 @@ def both(table: list[Row], label: str, name: str, x: np.ndarray, *args, **option
     assert error <= limit, f"{label}: off by {error:.3g}, allowed are {limit:.3g}"
     agreement = "equal" if error == 0 else f"within {error / np.abs(expected).max():.0e}"
     shapes = f"{times(x.shape)} -> {times(result.shape)}"
-    row = Row(label, shapes, fastest(ours, budget=0.05), fastest(oracle, budget=0.0), agreement)
+    row = Row(label, shapes, fastest(ours, budget=0.2), fastest(oracle, budget=0.0), agreement)
     table.append(row)
     return result
 
@@ -323,6 +323,8 @@ def print_times(table: list[Row]) -> None:
         )
     print(f"\n   {len(table)} of {len(table)} results agree with convkit.reference.")
     print("   Agreement: the largest difference, as a share of the largest value.")
+    print(f"   convkit's times are those of the fastest of many calls (threads: {convkit.get_num_threads()}). Beside busy")
+    print("   programs threads wait for each other, small layers most: compare with CONVKIT_NUM_THREADS=1 make demo.")
 
 
 def main() -> None:
