@@ -64,7 +64,7 @@ def fastest(function, *, budget: float) -> float:
 def tolerance(name: str, x: np.ndarray, args: tuple, expected: np.ndarray) -> float:
     """Return an upper bound of the rounding error: (terms + 2) * eps * sum of |x| |weight|.
 
-    For kernels of 2 to 5 taps "auto" may take Winograd's algorithm: 3e-6 of the largest result.
+    For kernels of 2 to 5 taps "auto" may take Winograd's algorithm: about 3e-6 of the largest result.
     """
     largest = float(np.abs(x).max())
     if name.startswith("max_pool"):
