@@ -264,7 +264,7 @@ def batched_shape(name: str, value: Any, axes: int) -> tuple[Ints, bool]:
 def data_type(value: Any) -> np.dtype[Any]:
     """Return a supported dtype given by anything that np.dtype takes."""
     try:
-        dtype: np.dtype[Any] = np.dtype(value)
+        dtype: np.dtype[Any] = np.dtype(value).newbyteorder("=")
     except TypeError:
         raise TypeError(f"dtype must be a data type, got {value!r}") from None
     if dtype not in DTYPES:

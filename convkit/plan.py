@@ -41,9 +41,10 @@ class ConvPlan:
     [[4.0, 4.0], [4.0, 4.0]]
     """
 
-    __slots__ = ("_axes", "_full", "_has_batch", "_options", "_problem", "_weights", "algorithm", "flops", "output_shape", "packed_bytes", "workspace_bytes")  # fmt: skip
+    __slots__ = ("_axes", "_dtype", "_full", "_has_batch", "_options", "_problem", "_weights", "algorithm", "flops", "output_shape", "packed_bytes", "workspace_bytes")  # fmt: skip
 
     _axes: int
+    _dtype: np.dtype[Any]
     _full: Ints
     _options: dict[str, Any]
     _has_batch: bool
@@ -58,7 +59,8 @@ class ConvPlan:
     def __init__(self, axes: int, input_shape: Any, weight: Any, bias: Any, dtype: Any, **options: Any) -> None:
         full, has_batch = arg.batched_shape("input_shape", input_shape, axes)
         w = arg.array("weight", weight)
-        weights = _conv.coerce_weights(w.dtype if dtype is None else arg.data_type(dtype), w.copy(), None, axes)
+        planned = w.dtype if dtype is None else arg.data_type(dtype)
+        weights = _conv.coerce_weights(planned, w.copy(), None, axes)
         bias_array = None if bias is None else _conv.coerce_bias(bias, weights.weight.shape[0], weights.weight.dtype).copy()
         weights = weights._replace(bias=bias_array)
         shape, defaults = weights.weight.shape, _conv.default_names()
@@ -66,7 +68,7 @@ class ConvPlan:
         problem.conv.pack(weights.weight)
         out = arg.shape_of(full[0], weights.weight.shape[0], problem.conv.out, problem.layout)
         fields = {
-            "_axes": axes, "_full": full, "_options": options, "_has_batch": has_batch, "_problem": problem,
+            "_axes": axes, "_dtype": planned, "_full": full, "_options": options, "_has_batch": has_batch, "_problem": problem,
             "_weights": weights, "algorithm": problem.conv.algorithm,
             "output_shape": out if has_batch else out[1:], "workspace_bytes": problem.conv.thread_bytes,
             "packed_bytes": problem.conv.packed_bytes,
@@ -106,8 +108,8 @@ class ConvPlan:
             If `x` has another dtype.
         """
         a = arg.array("x", x)
-        if a.dtype != self._weights.x_dtype:
-            raise TypeError(f"x must have the plan's dtype {self._weights.x_dtype}, got dtype {a.dtype}")
+        if a.dtype != self._dtype:
+            raise TypeError(f"x must have the plan's dtype {self._dtype}, got dtype {a.dtype}")
         expected = self._full[1:]
         if (a.shape[1:] if self._has_batch else a.shape) != expected or a.ndim != self._axes + 1 + self._has_batch:
             arg.fail("x", f"must have the plan's sample shape {expected}", a.shape)
@@ -146,7 +148,8 @@ _DOC = """Prepare a {axes}-D convolution with constant weights.
     weight, bias, stride, padding, dilation, groups, padding_mode, layout, activation, algorithm
         As in `convkit.conv{axes}d`. Weights and bias are copied.
     dtype : dtype, optional
-        dtype of the arrays that the plan will be called with; default: the weight's.
+        dtype of the arrays that the plan will be called with; default: the weight's. Combined with
+        the weight's by ``np.result_type``, as in a call.
 
     Returns
     -------

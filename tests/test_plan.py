@@ -214,6 +214,23 @@ def test_dtype_argument(p: Problem, weight: Array, x: Array, expected: Array) ->
             make_plan(p, weight, dtype=dtype)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "weight_dtype"),
+    [("float32", "float64"), ("float64", "float32"), ("int8", "float32"), ("int8", "int32"), ("int32", "int8"), (">f4", ">f8")],
+)
+def test_dtype_argument_beside_other_weights(dtype: str, weight_dtype: str, p: Problem, weight: Array, x: Array) -> None:
+    """The dtype is that of the arrays to come, whatever the weights make of it: the plan does what a call does."""
+    weight, x = weight.astype(weight_dtype), x.astype(dtype)
+    plan = make_plan(p, weight, dtype=dtype, algorithm="direct")
+    expected = functional(Case(p), reference)(x, weight, **Case(p).arguments)
+    assert_same(plan(x), expected)
+    out = np.empty_like(expected)
+    assert plan(x, out=out) is out
+    assert_same(out, expected)
+    with pytest.raises(TypeError, match="must have the plan's dtype"):
+        plan(x.astype("uint16"))
+
+
 @pytest.mark.parametrize("dtype", ["bool", "int8", "uint8", "int16", "int32", "int64"])
 def test_integer_plans(dtype: str, p: Problem) -> None:
     assert verify(Case(p, dtype=dtype, bias=dtype != "bool", via="plan"))
