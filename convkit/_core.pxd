@@ -15,10 +15,19 @@ cdef extern from "convkit.h" nogil:
     ctypedef int ck_pool_kind
 
     ck_status CK_STATUS_OK, CK_STATUS_INTERRUPTED, CK_STATUS_ALGORITHM, CK_STATUS_COUNT
-    int CK_ALGORITHM_COUNT
+    int CK_ALGORITHM_AUTO, CK_ALGORITHM_COUNT, CK_AXES, CK_MAX_THREADS
+    ck_dtype CK_DTYPE_f32, CK_DTYPE_f64, CK_DTYPE_i8, CK_DTYPE_u8, CK_DTYPE_i16, CK_DTYPE_u16
+    ck_dtype CK_DTYPE_i32, CK_DTYPE_u32, CK_DTYPE_i64, CK_DTYPE_u64, CK_DTYPE_COUNT
+    ck_layout CK_LAYOUT_CHANNELS_FIRST, CK_LAYOUT_CHANNELS_LAST
+    ck_activation CK_ACTIVATION_NONE, CK_ACTIVATION_RELU, CK_ACTIVATION_RELU6
+    ck_pool_kind CK_POOL_MAX, CK_POOL_AVERAGE, CK_POOL_LP
     const char *ck_status_argument(int status)
     const char *ck_status_rule(int status)
     const char *ck_status_name(int status)
+
+    int64_t ck_dtype_size(ck_dtype dtype)
+    ck_dtype ck_dtype_sum(ck_dtype dtype)
+    bint ck_dtype_is_real(ck_dtype dtype)
 
     ctypedef struct ck_control:
         int num_threads
@@ -40,6 +49,8 @@ cdef extern from "convkit.h" nogil:
     const char *ck_isa_name(int isa)
     int ck_isa_current()
     ck_status ck_isa_use(int isa)
+    bint ck_isa_has_fma(int isa)
+    int ck_isa_lanes(int isa, ck_dtype dtype)
     bint ck_has_openmp()
     const char *ck_compiler()
     double ck_probe_fma(int isa, ck_dtype dtype, int64_t iterations, const ck_control *control)
@@ -68,6 +79,7 @@ cdef extern from "convkit.h" nogil:
         void *workspace
 
     const char *ck_conv_algorithm_name(int algorithm)
+    ck_status ck_conv_problem_check(ck_conv_problem *problem)
     ck_status ck_conv_plan_init(ck_conv_plan *plan, const ck_conv_problem *problem, int algorithm)
     const char *ck_conv_declines(const ck_conv_problem *problem, int algorithm)
     void ck_conv_pack(const ck_conv_plan *plan, const void *weights, void *packed)
@@ -86,7 +98,10 @@ cdef extern from "convkit.h" nogil:
 
     ctypedef struct ck_pool_plan:
         ck_pool_problem problem
+        int isa
+        size_t thread_bytes
 
+    ck_status ck_pool_problem_check(ck_pool_problem *problem)
     ck_status ck_pool_plan_init(ck_pool_plan *plan, const ck_pool_problem *problem)
     size_t ck_pool_workspace_bytes(const ck_pool_plan *plan, int num_threads)
     ck_status ck_pool_run(const ck_pool_plan *plan, const void *src, void *dst, int64_t *indices, void *workspace,

@@ -406,7 +406,7 @@ cdef class Conv:
 
 # ---- Pooling ------------------------------------------------------------------------------------
 
-POOL_MAX, POOL_AVERAGE, POOL_LP = 0, 1, 2
+POOL_MAX, POOL_AVERAGE, POOL_LP = CK_POOL_MAX, CK_POOL_AVERAGE, CK_POOL_LP
 
 
 cdef class Pool:

@@ -16,15 +16,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/parallel.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#include "base/control.h"
 #include "base/status.h"
 #include "base/window.h"
 #include "kernels/activation.h"
 #include "kernels/dtype.h"
-
-#ifdef __cplusplus
-extern "C" {
-#endif
 
 #define CK_VERSION "0.1.0"
 
@@ -104,7 +104,7 @@ typedef struct {
 ck_status ck_conv_problem_check(ck_conv_problem *problem);
 /* Checks the problem as above and keeps it, with its output size, in plan->problem in any case. */
 ck_status ck_conv_plan_init(ck_conv_plan *plan, const ck_conv_problem *problem, int algorithm);
-/* Why the algorithm does not serve the problem, in words; NULL if it does. */
+/* Why the algorithm does not serve the problem, in words; NULL if it does. The problem has passed ck_conv_problem_check. */
 const char *ck_conv_declines(const ck_conv_problem *problem, int algorithm);
 
 /* Brings weights (oc, ic/g, kd, kh, kw) into the plan's order. packed: plan->packed_bytes, 64-byte aligned. */
@@ -154,7 +154,7 @@ typedef struct {
 ck_status ck_pool_problem_check(ck_pool_problem *problem);
 ck_status ck_pool_plan_init(ck_pool_plan *plan, const ck_pool_problem *problem);
 size_t ck_pool_workspace_bytes(const ck_pool_plan *plan, int num_threads);
-/* src and dst contiguous in the problem's layout; indices: NULL unless with_indices. */
+/* src and dst contiguous in the problem's layout; indices: NULL unless with_indices; workspace: 64-byte aligned. */
 ck_status ck_pool_run(const ck_pool_plan *plan, const void *src, void *dst, int64_t *indices, void *workspace,
                       const ck_control *control);
 
@@ -177,6 +177,7 @@ ck_status ck_im2col(const ck_window *window, int64_t n, int64_t c, ck_dtype dtyp
 /* Adds every column element back to the place it came from; dst (n, c, in...) is written whole. Sums of `dtype` itself. */
 ck_status ck_col2im(const ck_window *window, int64_t n, int64_t c, ck_dtype dtype, const void *columns, void *dst,
                     const ck_control *control);
+
 #ifdef __cplusplus
 }
 #endif

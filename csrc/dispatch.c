@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/cpu.h"
+#include "base/parallel.h"
 #include "convkit.h"
 
 typedef struct {

@@ -3,12 +3,8 @@
  * ck_parallel_for(control, tasks, body, context) runs body(context, task, slot) for each task once, in any order, on at most
  * control->num_threads threads. `slot` tells apart the threads of one call (workspace index). A task must not depend on which
  * thread takes it or on what ran before. Runs on the calling thread when built without OpenMP, inside another parallel region,
- * and in a child that was forked after threads had started (their pool did not survive the fork).
- *
- * A number of threads that is not from 1 to CK_MAX_THREADS is refused with CK_STATUS_NUM_THREADS before anything is done.
- *
- * control->interrupted, if given, is asked by the calling thread between tasks; when it answers true the remaining tasks are
- * skipped and CK_STATUS_INTERRUPTED comes back. */
+ * and in a child that was forked after threads had started (their pool did not survive the fork). control.h tells what else the
+ * control does. */
 #ifndef CK_BASE_PARALLEL_H
 #define CK_BASE_PARALLEL_H
 
@@ -16,20 +12,13 @@
 #include <stdbool.h>
 
 #include "common.h"
+#include "control.h"
 #include "status.h"
 
 #ifdef _OPENMP
 #include <omp.h>
 #define CK_PARALLEL_OPENMP 1
 #endif
-
-#define CK_MAX_THREADS 1024
-
-typedef struct {
-  int num_threads;
-  bool (*interrupted)(void *); /* NULL: never */
-  void *interrupted_context;
-} ck_control;
 
 typedef void (*ck_task)(const void *context, int64_t task, int slot);
 

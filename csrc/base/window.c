@@ -1,6 +1,8 @@
 /* window.c: the only place that decides whether a window is valid and how long its output is. */
 #include "window.h"
 
+#include "checked.h"
+
 static ck_status check_axis(const ck_window *w, int axis) {
   if (w->in[axis] < 1) return CK_STATUS_INPUT_SIZE;
   if (w->kernel[axis] < 1) return CK_STATUS_KERNEL_SIZE;

@@ -2,8 +2,10 @@
 #ifndef CK_BASE_WINDOW_H
 #define CK_BASE_WINDOW_H
 
-#include "checked.h"
+#include "common.h"
 #include "status.h"
+
+#include <stdbool.h>
 
 #define CK_AXES 3 /* depth, height, width */
 

@@ -2,6 +2,8 @@
 #ifndef CK_CONV_ALGORITHM_H
 #define CK_CONV_ALGORITHM_H
 
+#include "../base/checked.h"
+#include "../base/parallel.h"
 #include "../convkit.h"
 #include "../dispatch.h"
 

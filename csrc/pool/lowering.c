@@ -9,6 +9,7 @@
  * only the size of an element matters. Both are bound by memory. */
 #include <string.h>
 
+#include "../base/checked.h"
 #include "../convkit.h"
 #include "../dispatch.h"
 #include "split.h"
