@@ -444,6 +444,18 @@ def get_library_dir() -> str:
     return os.path.join(os.path.dirname(__file__), "lib")
 
 
+def _openmp() -> str:
+    """Return which OpenMP libraries are loaded; "none" if the core was built without."""
+    if not _core.has_openmp():
+        return "none"
+    try:
+        with open("/proc/self/maps") as file:
+            names = {os.path.basename(line.rstrip()) for line in file}
+    except OSError:
+        names = set()
+    return ", ".join(sorted(name for name in names if name.startswith(("libgomp", "libomp", "libiomp")))) or "unknown"
+
+
 def show_config(mode: str = "print") -> Any:
     """Show how the library was built and what it found.
 
@@ -455,7 +467,8 @@ def show_config(mode: str = "print") -> Any:
     Returns
     -------
     dict or None
-        Version, compiler, flags, OpenMP, instruction sets found and used, threads.
+        Version, compiler, flags, OpenMP libraries of the process ("none": built without), instruction
+        sets found and used, threads.
 
     Raises
     ------
@@ -476,7 +489,7 @@ def show_config(mode: str = "print") -> Any:
         "numpy": np.__version__,
         "compiler": _core.compiler(),
         "flags": _core.build_flags(),
-        "openmp": _core.has_openmp(),
+        "openmp": _openmp(),
         "isa": {"found": list(isas()), "used": isas()[_core.isa_current()]},
         "threads": get_num_threads(),
         "algorithms": list(algorithms()),

@@ -17,6 +17,7 @@ from cases_pool import assert_same, make_array
 from test_threads_processes import child_environment, run_python
 
 import convkit
+from convkit import _core
 from convkit.selftest import settled
 
 ISAS = {"scalar", "avx2", "avx512", "neon"}
@@ -307,6 +308,20 @@ def test_show_config() -> None:
     with convkit.threads(7):
         assert re.search(r"\b7\b", printed(convkit.show_config))
         assert "7" in json.dumps(convkit.show_config(mode="dict"), default=str)
+
+
+def test_the_openmp_library_is_named() -> None:
+    """Which one is loaded, as the process's own list of mapped files has it."""
+    named = convkit.show_config("dict")["openmp"]
+    if not _core.has_openmp():
+        assert named == "none"
+        return
+    if not Path("/proc/self/maps").exists():
+        pytest.skip("the system does not list mapped files")
+    mapped = Path("/proc/self/maps").read_text()
+    for library in named.split(", "):
+        assert re.fullmatch(r"lib(gomp|omp|iomp).*\.so[.\d]*", library)
+        assert f"/{library}\n" in mapped
 
 
 def test_version() -> None:
