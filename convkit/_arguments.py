@@ -155,15 +155,13 @@ def _named_padding(
     reach = tuple([d * (k - 1) for d, k in zip(dilation, kernel, strict=True)])
     if name == "valid":
         return ((0, 0),) * axes
-    if name == "full":
-        return tuple([(r, r) for r in reach])
-    if name == "causal":
-        return ((reach[0], 0),)
     pairs = []
     for size, r, s in zip(sizes, reach, stride, strict=True):
         total = max((-(-size // s) - 1) * s + r + 1 - size, 0)
         half = total // 2
-        pairs.append((half, total - half) if name == "same" else (total - half, half))
+        pairs.append({"full": (r, r), "causal": (r, 0), "same": (half, total - half), "same_lower": (total - half, half)}[name])
+        if max(pairs[-1]) > LARGEST:
+            fail("dilation", f"must lead to padding below 2**63 with padding={name!r}", dilation)
     return tuple(pairs)
 
 

@@ -26,7 +26,8 @@ class ConvPlan:
     output_shape : tuple of int
         Shape of the result for the `input_shape` that the plan was made with.
     workspace_bytes : int
-        Scratch memory of each thread during a call; independent of the batch.
+        Scratch memory of each thread during a call; independent of the batch. Winograd convolution
+        of many channels takes a block beside it that the threads of a call share, some megabytes.
     packed_bytes : int
         Memory of the packed weights.
     flops : int

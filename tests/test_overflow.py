@@ -197,6 +197,12 @@ def giant_steps() -> Iterator[Call]:
             f"conv1d full dilation {n}",
             lambda n=n: convkit.conv1d(x, weight, dilation=n, padding="full"),
         )
+        for name in ("full", "causal", "same", "same_lower"):
+            yield Call(
+                f"conv1d {name} dilation {n} of 9 taps",
+                lambda n=n, name=name: convkit.conv1d(x, np.ones((1, 1, 9), np.float32), dilation=n, padding=name),
+                None if name == "full" else x,
+            )
         yield Call(
             f"conv1d same dilation {n}",
             lambda n=n: convkit.conv1d(x, np.ones((1, 1, 3), np.float32), padding="same", dilation=n),
