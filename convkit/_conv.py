@@ -125,7 +125,7 @@ def describe(
         axes, x_shape[0], number_of_groups, channels, weight_shape[0], arg.flat(sizes, window), arg.DTYPES[x_dtype], place, after,
     )  # fmt: skip
     convs = [_core.Conv(*fixed, candidate, prepared) for candidate in candidates]
-    conv = min(convs, key=lambda conv: (conv.status != 0, conv.cost))
+    conv = convs[0] if len(convs) == 1 else min(convs, key=lambda conv: (conv.status != 0, conv.cost))
     if conv.status or weight_shape[1] * number_of_groups != channels:
         if conv.status:
             given = {"groups": groups, "x": x_shape, "weight": weight_shape, "stride": stride, "dilation": dilation}

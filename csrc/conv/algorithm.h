@@ -15,7 +15,7 @@ typedef struct {
   ck_status (*plan)(ck_conv_plan *plan);
   void (*pack)(const ck_conv_plan *plan, const void *weights, void *packed);
   ck_status (*run)(const ck_conv_plan *plan, const ck_conv_buffers *buffers, const ck_control *control);
-  /* How many tasks a call has: no more threads than that are of use. */
+  /* How many tasks a call with n >= 1 samples has: no more threads than that are of use. */
   int64_t (*tasks)(const ck_conv_plan *plan, int64_t n, int num_threads);
   /* The outputs of task `task` of a call; -1 after the last. Tasks are taken in the order of their numbers. */
   int64_t (*task_outputs)(const ck_conv_plan *plan, int64_t n, int num_threads, int64_t task);

@@ -76,7 +76,7 @@ void ck_conv_pack(const ck_conv_plan *plan, const void *weights, void *packed) {
 
 size_t ck_conv_workspace_bytes(const ck_conv_plan *plan, int64_t n, int num_threads) {
   const int threads = (int)ck_clamp(num_threads, 1, CK_MAX_THREADS);
-  const int64_t tasks = algorithms[plan->algorithm]->tasks(plan, n, threads);
+  const int64_t tasks = n > 0 ? algorithms[plan->algorithm]->tasks(plan, n, threads) : 0;
   return plan->shared_bytes + plan->thread_bytes * (size_t)ck_parallel_width(threads, tasks);
 }
 
