@@ -3,6 +3,8 @@
 
 #include "lowering.h"
 
+#include "../base/cpu.h"
+
 /* What a task needs to know beside its number. */
 typedef struct {
   const ck_conv_plan *plan;
@@ -171,6 +173,21 @@ static void unstage(const ck_loops_call *call, const ck_loops_task *task, int64_
   call->kernels->transpose(&t);
 }
 
+/* The packed weights of channel tile `next` come from beyond L2 while those before it are multiplied with `tile_count` pixel
+ * tiles: a share with each. At its first use they would arrive more slowly than they can be multiplied. */
+static void fetch_ahead(const ck_loops_call *call, const ck_loops_task *task, int64_t next, int64_t tile_count,
+                        ck_k_block block, ck_gemm_tile *g) {
+  const ck_conv_tiling *t = &call->plan->tiling;
+  const bool packed = !t->weights_by_tile && !t->weights_in_place;
+  g->ahead = NULL;
+  if (!packed || next >= task->channel_tile1 || tile_count < 2) return;
+  const ck_channel_tile tile = ck_channel_tile_at(call->plan, next);
+  const int64_t bytes = (task->channel_tile1 - task->channel_tile0) * tile.width * block.k * call->element;
+  if (bytes < ck_cpu_caches().l2 / 2) return;
+  g->ahead = weights_at(call, task, tile, block);
+  g->ahead_step = ck_ceil_div(tile.width * call->element, tile_count);
+}
+
 /* The tiles of a group with one block of K: all channel tiles of the task. */
 static void multiply(const ck_loops_call *call, const ck_loops_task *task, int64_t tile_count, int64_t first_pixel,
                      ck_k_block block) {
@@ -182,10 +199,12 @@ static void multiply(const ck_loops_call *call, const ck_loops_task *task, int64
   for (int64_t i = task->channel_tile0; i < task->channel_tile1; i++) {
     const ck_channel_tile channels = ck_channel_tile_at(plan, i);
     aim_at_weights(call, task, channels, block, &g);
+    fetch_ahead(call, task, i + 1, tile_count, block, &g);
     for (const ck_tile *tile = task->tiles; tile < task->tiles + tile_count; tile++) {
       aim_at_pixels(call, task, tile, block, &g);
       aim_at_sums(call, task, tile, channels, first_pixel, &g);
       call->kernels->gemm(&g);
+      if (g.ahead) g.ahead += g.ahead_step * block.k;
     }
   }
 }

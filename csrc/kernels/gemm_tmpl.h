@@ -117,31 +117,40 @@ CK_INLINE void CK_OP(gemm_body)(const ck_gemm_tile *t, const int rows, const int
   CK_OP(gemm_start)(t, rows, vectors, gaps, sums);
 
   const CK_T *b = t->b;
+  /* Addresses to fetch from are integers: they may lie outside any array, and a pointer must not. */
+  uintptr_t ahead = t->ahead ? (uintptr_t)t->ahead : a_in_place ? (uintptr_t)b + CK_GEMM_AHEAD : (uintptr_t)b;
+  const uintptr_t ahead_step = (uintptr_t)(t->ahead ? t->ahead_step : a_in_place ? b_stride * (ptrdiff_t)sizeof(CK_T) : 0);
   const ptrdiff_t *b_offset = t->b_offsets;
   for (int64_t ko = 0; ko < t->k_outer; ko++) {
     const CK_T *a = (const CK_T *)t->a + (a_in_place && t->a_offsets ? t->a_offsets[ko] : 0);
+    /* In place, every third row has a pointer and the next two are one and two strides from it: a register for each row would
+     * be more than there are, and the compiler must not see through it. */
+    const CK_T *third[(CK_TILE_ROWS + 2) / 3];
+#pragma GCC unroll 5
+    for (int i = 0; i < rows; i += 3) {
+      third[i / 3] = a + i * a_stride;
+      __asm__("" : "+r"(third[i / 3]));
+    }
     for (int64_t k = t->k; k > 0; k--) {
       const CK_T *from = b_in_place ? b + *b_offset++ : b;
       CK_V line[CK_TILE_VECTORS];
-      if (a_in_place && !b_in_place) {
+      if (b_in_place) ahead = (uintptr_t)b + (uintptr_t)b_offset[CK_OFFSETS_AHEAD - 1] * sizeof(CK_T);
+      const int lines = b_in_place ? vectors : a_in_place ? (vectors * CK_SIMD_BYTES + 63) / 64 : 1;
 #pragma GCC unroll 4
-        for (int j = 0; j < vectors * CK_SIMD_BYTES; j += 64) __builtin_prefetch((const char *)from + CK_GEMM_AHEAD + j);
-      }
-      if (b_in_place) {
-        /* An integer: entries after the last may hold anything, and a pointer must not be moved out of its array. */
-        const uintptr_t ahead = (uintptr_t)b + (uintptr_t)b_offset[CK_OFFSETS_AHEAD - 1] * sizeof(CK_T);
-#pragma GCC unroll 4
-        for (int j = 0; j < vectors; j++) __builtin_prefetch((const void *)(ahead + (uintptr_t)j * CK_SIMD_BYTES));
-      }
+      for (int j = 0; j < lines; j++)
+        __builtin_prefetch((const void *)(ahead + (uintptr_t)j * (b_in_place ? CK_SIMD_BYTES : 64)));
+      ahead += ahead_step;
 #pragma GCC unroll 4
       for (int j = 0; j < vectors; j++) line[j] = CK_OP(load)(from + j * CK_LANES);
 #pragma GCC unroll 14
       for (int i = 0; i < rows; i++) {
-        const CK_T at = a_in_place ? a[i * a_stride] : a[i];
+        const CK_T at = a_in_place ? third[i / 3][i % 3 * a_stride] : a[i];
 #pragma GCC unroll 4
         for (int j = 0; j < vectors; j++) sums[i][j] += at * line[j];
       }
-      a += a_in_place ? 1 : rows;
+      if (!a_in_place) a += rows;
+#pragma GCC unroll 5
+      for (int i = 0; i < rows; i += 3) third[i / 3]++;
       if (!b_in_place) b += b_stride;
     }
   }

@@ -40,6 +40,10 @@ typedef struct {
   ck_activation activation; /* applied when the sums are stored */
   const void *row_bias;     /* one for each row, or NULL */
   const void *lane_bias;    /* one for each lane, or NULL */
+  /* With B packed: what is fetched meanwhile because it will be multiplied next, ahead_step bytes with each step of k, from any
+   * address. NULL: B itself some steps later, if A is in place, else nothing. */
+  const char *ahead;
+  ptrdiff_t ahead_step;
 } ck_gemm_tile;
 
 /* dst[row(j) * dst_stride + i] = src[i * src_stride + j] for i < rows, j < columns. row(j) is j; with turns > 1 the columns are
