@@ -106,6 +106,14 @@ def number_of_threads(value: Any, name: str = "num_threads") -> int:
     return number
 
 
+def flag(name: str, value: Any) -> bool:
+    """Return the truth of `value`, if it has one."""
+    try:
+        return bool(value)
+    except ValueError:
+        fail(name, "must be True or False", value)
+
+
 def choice(name: str, value: Any, table: Any) -> Any:
     """Look `value` up among the words that `name` may be."""
     try:
@@ -174,7 +182,10 @@ def pads(value: Any, axes: int, sizes: Ints, kernel: Ints, stride: Ints, dilatio
     if type(value) is int and 0 <= value <= LARGEST:
         return ((value, value),) * axes
     if isinstance(value, str):
-        return _named_padding(value, axes, sizes, kernel, stride, dilation, names)
+        named = _named_padding(value, axes, sizes, kernel, stride, dilation, names)
+        if max(max(pair) for pair in named) > LARGEST:
+            fail("padding", f"must lead to sizes below 2**63 (here with dilation {dilation})", value)
+        return named
     if is_sequence(value) and any(is_sequence(entry) for entry in value):
         if len(value) != axes:
             fail("padding", f"must have one entry per spatial axis ({axes})", value)
@@ -227,7 +238,10 @@ def array(name: str, value: Any) -> Array:
     elif not hasattr(value, "__array__") and hasattr(value, "__dlpack__"):
         x = np.from_dlpack(value)
     else:
-        x = np.asarray(value)
+        try:
+            x = np.asarray(value)
+        except ValueError as error:  # a ragged list
+            raise ValueError(f"{name} must be an array or convertible to one: {error}") from error
     if x.dtype not in DTYPES:
         native = x.dtype.newbyteorder("=")
         if native not in DTYPES:
@@ -262,7 +276,7 @@ def batched_shape(name: str, value: Any, axes: int) -> tuple[Ints, bool]:
 def data_type(value: Any) -> np.dtype[Any]:
     """Return a supported dtype given by anything that np.dtype takes."""
     try:
-        dtype: np.dtype[Any] = np.dtype(value).newbyteorder("=")
+        dtype: np.dtype[Any] = np.dtype(value).newbyteorder("=")  # arrays are taken in either order
     except TypeError:
         raise TypeError(f"dtype must be a data type, got {value!r}") from None
     if dtype not in DTYPES:
@@ -361,5 +375,5 @@ def transposed_sizes(sizes: Ints, w: Window, extra: Ints) -> Ints:
 
 def check_count(name: str, given: Ints, *factors: int) -> None:
     """Raise unless an array of so many elements can be counted in bytes."""
-    if 16 * prod(factors) > LARGEST:
+    if 16 * prod([max(factor, 1) for factor in factors]) > LARGEST:  # NumPy refuses such a shape even where it is empty
         fail(name, "must lead to fewer than 2**63 bytes (input, output and workspace)", given)

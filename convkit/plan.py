@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -83,6 +83,15 @@ class ConvPlan:
 
     def __delattr__(self, name: str) -> None:
         raise AttributeError(f"a plan is immutable; {name} cannot be deleted")
+
+    def __copy__(self) -> ConvPlan:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ConvPlan:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a plan cannot be pickled: it holds packed weights of this process; make it anew where it is needed")
 
     def __call__(self, x: ArrayLike, out: Array | None = None, num_threads: int | None = None) -> Array:
         """Convolve `x` with the plan's weights.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
+import pickle
 import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -229,6 +231,22 @@ def test_dtype_argument_beside_other_weights(dtype: str, weight_dtype: str, p: P
     assert_same(out, expected)
     with pytest.raises(TypeError, match="must have the plan's dtype"):
         plan(x.astype("uint16"))
+
+
+def test_dtype_of_another_byte_order(p: Problem, weight: Array, x: Array, expected: Array) -> None:
+    """As arrays: ``dtype=x.dtype`` holds for every x that the plan takes."""
+    swapped = x.astype(x.dtype.newbyteorder())
+    assert_same(make_plan(p, weight, dtype=swapped.dtype)(swapped), expected)
+    assert_same(make_plan(p, weight, dtype=swapped.dtype)(x), expected)
+
+
+def test_copies(p: Problem, weight: Array) -> None:
+    """What never changes need not be copied, alone or in the object that holds it; it is bound to this process."""
+    plan = make_plan(p, weight)
+    assert copy.copy(plan) is plan
+    assert copy.deepcopy({"layer": plan})["layer"] is plan
+    with pytest.raises(TypeError, match="plan cannot be pickled"):
+        pickle.dumps(plan)
 
 
 @pytest.mark.parametrize("dtype", ["bool", "int8", "uint8", "int16", "int32", "int64"])
