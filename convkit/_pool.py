@@ -54,12 +54,22 @@ def _run(
     return (y, places[0]) if out is not None or has_batch else (y[0], places[0][0])
 
 
+def _shared(a: Array, b: Array) -> bool:
+    """Tell whether two arrays have an element in common; where that is too hard to tell, say so."""
+    try:
+        return np.shares_memory(a, b, max_work=1_000_000)  # type: ignore[arg-type]  # the stubs know 0 and -1 only
+    except np.exceptions.TooHardError:
+        return True
+
+
 def _pair_of_outs(out: Any, shape: Ints, dtype: np.dtype[Any]) -> tuple[Array, Array]:
     if not isinstance(out, (tuple, list)) or len(out) != 2:
         raise TypeError(f"out must be a pair (values, indices) with return_indices, got {type(out).__name__}: {out!r}")
     values, indices = out
     arg.check_out("out[0]", values, shape, dtype)
     arg.check_out("out[1]", indices, shape, _INT64)
+    if np.may_share_memory(values, indices) and _shared(values, indices):
+        arg.fail("out", "must be a pair of arrays that share no memory", "overlapping arrays")
     return values, indices
 
 
@@ -74,14 +84,15 @@ def _windowed(
     channels, sizes = arg.sizes_of(batched.shape, place)
     kernel = arg.integers("kernel_size", kernel_size, axes)
     window = arg.window(axes, sizes, kernel, kernel if stride is None else stride, padding, dilation, arg.POOL_NAMES)
+    indexed = arg.flag("return_indices", with_indices)
     pool = _core.Pool(
         axes, batched.shape[0], channels, arg.flat(sizes, window), arg.DTYPES[a.dtype], place, kind,
-        ceil_mode=bool(ceil_mode), with_indices=bool(with_indices), **how,
+        ceil_mode=arg.flag("ceil_mode", ceil_mode), with_indices=indexed, **how,
     )  # fmt: skip
     if pool.status:
         given = {"x": a.shape, "kernel_size": kernel_size, "stride": stride, "dilation": dilation, "padding": padding}
         _core.check(pool.status, given | {"output size": pool.out, "norm_type": how.get("power")})
-    return _run(pool, batched, has_batch, kind, place, bool(with_indices), out, num_threads)
+    return _run(pool, batched, has_batch, kind, place, indexed, out, num_threads)
 
 
 def _max(
@@ -104,7 +115,7 @@ def _average(
             arg.fail("divisor_override", "must not be 0", divisor_override)
     return _windowed(  # type: ignore[return-value]
         axes, _core.POOL_AVERAGE, x, kernel_size, stride, padding, dilation, ceil_mode, layout, out, num_threads,
-        count_include_pad=bool(count_include_pad), divisor=float(divisor),
+        count_include_pad=arg.flag("count_include_pad", count_include_pad), divisor=float(divisor),
     )  # fmt: skip
 
 
@@ -139,12 +150,13 @@ def _adaptive(
     targets = (1,) * (3 - axes) + _targets(output_size, sizes)
     ones = (1,) * axes
     window = arg.flat(sizes, Window(ones, ones, ones, ((0, 0),) * axes))
+    indexed = arg.flag("return_indices", return_indices)
     pool = _core.Pool(
         axes, batched.shape[0], channels, window, arg.DTYPES[a.dtype], place, kind,
-        adaptive=targets, with_indices=bool(return_indices),
+        adaptive=targets, with_indices=indexed,
     )  # fmt: skip
     _core.check(pool.status, {"x": a.shape, "output_size": output_size})
-    return _run(pool, batched, has_batch, kind, place, bool(return_indices), out, num_threads)
+    return _run(pool, batched, has_batch, kind, place, indexed, out, num_threads)
 
 
 def _whole(kind: int, x: Any, layout: Any) -> Array:
@@ -212,7 +224,7 @@ def _unpool(
             values, winners, dst, n, channels, prod(sizes), plane, arg.DTYPES[a.dtype], place, threads
         )  # fmt: skip
         if status:
-            wrong = winners[(winners < 0) | (winners >= plane)]
+            wrong = places[(places < 0) | (places >= plane)]
             _core.check(status, {"x": a.shape, "output_size": output_size, "indices": int(wrong[0]) if wrong.size else None})
 
     y = arg.into(out, shape, a.dtype, [values, winners], compute)

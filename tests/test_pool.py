@@ -739,6 +739,31 @@ def test_max_unpool_last_of_equal_indices_wins() -> None:
         assert_same(actual, expected, f"threads={threads}")
 
 
+def test_max_unpool_shows_the_index_as_given() -> None:
+    x = np.ones((1, 1, 2))
+    for value in (2**63 + 1, 2**64 - 1):
+        with pytest.raises(ValueError, match=rf"indices.*got {value}$"):
+            convkit.max_unpool1d(x, np.array([[[0, value]]], np.uint64), 2)
+
+
+def test_outs_that_share_memory_are_refused() -> None:
+    """Values and indices cannot both be kept in one place; places between each other are not shared."""
+    x = np.arange(64, dtype=np.int64).reshape(1, 1, 8, 8)
+    values, indices = convkit.max_pool2d(x, 2, return_indices=True)
+    room = np.zeros(17, np.int64)
+    one, next_ = room[:16].reshape(1, 1, 4, 4), room[1:].reshape(1, 1, 4, 4)
+    for outs in ((one, one), (one, next_), (one, one[..., ::-1])):
+        with pytest.raises(ValueError, match=r"out must.*share"):
+            convkit.max_pool2d(x, 2, return_indices=True, out=outs)
+        with pytest.raises(ValueError, match=r"out must.*share"):
+            convkit.adaptive_max_pool2d(x, 4, return_indices=True, out=outs)
+    assert not room.any()
+    pairs = np.zeros((1, 1, 4, 4, 2), np.int64)
+    convkit.max_pool2d(x, 2, return_indices=True, out=(pairs[..., 0], pairs[..., 1]))
+    assert_same(pairs[..., 0], values, "values")
+    assert_same(pairs[..., 1], indices, "indices")
+
+
 # --------------------------------------------------------------------------------- hypothesis
 
 
