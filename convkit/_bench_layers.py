@@ -98,7 +98,10 @@ def _checkout_workloads() -> Path | None:
 def _read_layers(path: Path) -> list[Layer]:
     """Layers of a JSON list of objects, or of a Python file that defines ``LAYERS``."""
     if path.suffix == ".json":
-        rows = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            rows = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"layers must be a file of JSON, got {str(path)!r}: {error}") from error
     else:
         spec = importlib.util.spec_from_file_location("_convkit_workloads", path)
         if spec is None or spec.loader is None:

@@ -22,8 +22,10 @@ from ._arguments import Ints
 
 
 def _from_environment(name: str) -> int | None:
-    text = os.environ.get(name, "").split(",")[0].strip()
-    return min(int(text), 1024) if text.isdigit() and int(text) >= 1 else None
+    text = os.environ.get(name, "").split(",")[0].strip().lstrip("0")
+    if not (text.isascii() and text.isdigit()):  # also where nothing is left of it
+        return None
+    return min(int(text[:5]), 1024)  # int refuses thousands of digits
 
 
 def _cgroup_limit() -> int | None:
@@ -398,10 +400,10 @@ def explain(
     w = arg.shape("weight_shape", weight_shape)
     if len(w) != axes + 2:
         arg.fail("weight_shape", f"must have {axes + 2} entries", w)
-    kind = arg.data_type(dtype)
+    kind, prepared = arg.data_type(dtype), arg.flag("plan", plan)
 
     def described(algorithm: str) -> _core.Conv:
-        options = (stride, padding, dilation, groups, "zeros", layout, None, algorithm, plan, _conv.default_names())
+        options = (stride, padding, dilation, groups, "zeros", layout, None, algorithm, prepared, _conv.default_names())
         return _conv.describe(full, kind, w, *options).conv
 
     return explain_with(described, "auto", full, w, layout)
@@ -481,7 +483,7 @@ def show_config(mode: str = "print") -> Any:
     >>> convkit.show_config(mode="dict")["version"] == convkit.__version__
     True
     """
-    if mode not in ("print", "dict"):
+    if not isinstance(mode, str) or mode not in ("print", "dict"):
         arg.fail("mode", "must be 'print' or 'dict'", mode)
     config = {
         "version": _core.VERSION,

@@ -160,6 +160,26 @@ def test_unknown_isa_in_the_environment_is_named_or_ignored() -> None:
         assert "CONVKIT_ISA" in child.stderr
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("3", "3"),
+        (" 003 ", "3"),
+        ("3,2", "3"),
+        ("1000000", "1024"),
+        ("9" * 5000, "1024"),
+        ("\u00b2", "5"),
+        ("0", "5"),
+        ("-1", "5"),
+        ("x", "5"),
+    ],
+)
+def test_number_of_threads_in_the_environment(text: str, expected: str) -> None:
+    """What is no number is passed over; it never keeps the package from being imported."""
+    code = "import convkit; print(convkit.get_num_threads())"
+    assert run_python(code, CONVKIT_NUM_THREADS=text, OMP_NUM_THREADS="5") == expected
+
+
 # ------------------------------------------------------------------------- algorithms, explain
 
 
@@ -436,6 +456,12 @@ def test_command_explain() -> None:
 )
 def test_command_refuses(words: tuple[str, ...], blamed: str) -> None:
     assert blamed in command(*words, status=2)
+
+
+def test_command_names_a_broken_file(tmp_path: Path) -> None:
+    path = tmp_path / "layers.json"
+    path.write_text("{")
+    assert str(path) in command("bench", "--workloads", str(path), status=2)
 
 
 def test_command_help() -> None:
