@@ -114,7 +114,7 @@ def describe(
         arg.fail("x", "must have at least 1 channel and at least 1 element on every spatial axis", x_shape)
     window = arg.window(axes, sizes, kernel, stride, padding, dilation)
     pads = None
-    if padding_mode != "zeros" and arg.padding_mode(padding_mode) != "zeros":
+    if arg.padding_mode(padding_mode) != "zeros":
         pads = window.padding
         sizes = tuple([size + before + end for size, (before, end) in zip(sizes, pads, strict=True)])
         if max(sizes) > arg.LARGEST:

@@ -94,7 +94,7 @@ def conv_output_shape(
         arg.fail("weight_shape", "must have at least 1 output channel, 1 input channel and 1 tap on every axis", weight)
     parts = _split(given, axes, place)
     extra = arg.integers("output_padding", output_padding, axes, least=0)
-    if transposed:
+    if arg.flag("transposed", transposed):
         return _transposed(parts, weight, stride, padding, dilation, groups, place, extra, output_padding)
     if any(extra):
         arg.fail("output_padding", "must be 0 unless transposed", output_padding)
@@ -183,7 +183,7 @@ def pool_output_shape(
     kernel = arg.integers("kernel_size", kernel_size, axes)
     batch, channels, sizes = _split(given, axes, place)
     window = arg.window(axes, sizes, kernel, kernel if stride is None else stride, padding, dilation, arg.POOL_NAMES)
-    status, out = _core.window_out(arg.flat(sizes, window), axes, bool(ceil_mode))
+    status, out = _core.window_out(arg.flat(sizes, window), axes, arg.flag("ceil_mode", ceil_mode))
     names = {"x": given, "kernel_size": kernel_size, "stride": stride, "dilation": dilation, "padding": padding}
     _core.check(status, names | {"output size": out})
     return _join(batch, channels, out, place)
@@ -251,7 +251,11 @@ def receptive_field(layers: Iterable[Sequence[int]]) -> ReceptiveField:
     >>> convkit.receptive_field([(7, 2, 1, 3), (3, 2, 1, 1)])
     ReceptiveField(size=11, stride=4, start=-5)
     """
-    if isinstance(layers, (str, bytes)) or not isinstance(layers, Iterable):
+    if (
+        isinstance(layers, (str, bytes))
+        or not isinstance(layers, Iterable)
+        or (isinstance(layers, np.ndarray) and not layers.ndim)
+    ):
         raise TypeError(f"layers must be an iterable of (kernel, stride[, dilation[, padding]]), got {layers!r}")
     size, jump, start = 1, 1, 0
     for layer in layers:

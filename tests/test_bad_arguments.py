@@ -718,6 +718,7 @@ def test_receptive_field_arguments() -> None:
         ([3], TypeError, "layer.*3"),
         (3, TypeError, "layers.*3"),
         (None, TypeError, "layers.*None"),
+        (np.array(2), TypeError, r"layers.*array\(2\)"),
     ]
     for layers, error, pattern in rows:
         with pytest.raises(error, match=pattern):
@@ -732,3 +733,61 @@ def test_bool_is_an_integer() -> None:
     same = convkit.conv2d(x, weight, None, True, True, True, True)
     assert np.array_equal(plain, same)
     assert np.array_equal(convkit.max_pool2d(x, True), x)
+
+
+@pytest.mark.parametrize("padding", ["causal", "full", "same", "same_lower"])
+def test_named_padding_beyond_int64(padding: str) -> None:
+    """A name may stand for a padding that no int64 holds."""
+    x, weight = np.ones((1, 1, 3), np.float32), np.ones((1, 1, 5), np.float32)
+    for dilation in (2**62, 2**63 - 1):
+        for call in (
+            lambda d: convkit.conv1d(x, weight, padding=padding, dilation=d),
+            lambda d: convkit.conv1d_plan(x.shape, weight, padding=padding, dilation=d),
+            lambda d: convkit.conv_output_shape(x.shape, weight.shape, 1, padding, d),
+            lambda d: convkit.explain("conv1d", x.shape, weight.shape, padding=padding, dilation=d),
+            lambda d: convkit.im2col(x, 5, 1, padding, d),
+        ):
+            with pytest.raises(ValueError, match=rf"padding.*{dilation}.*'{padding}'"):
+                call(dilation)
+    if padding.startswith("same"):
+        with pytest.raises(ValueError, match=rf"padding.*'{padding}'"):
+            convkit.max_pool1d(x, 5, 1, padding, 2**62)
+
+
+def test_empty_batches_of_giant_samples() -> None:
+    """NumPy refuses a shape by its non-zero axes: the text must name our argument, not NumPy's ``arr``."""
+    x, places = np.ones((0, 1, 3)), np.zeros((0, 1, 3), np.int64)
+    for size in (2**60, 2**62):
+        with pytest.raises(ValueError, match=r"\bx must"):
+            convkit.im2col(np.ones((0, 2, 3)), size, 1, size)
+        with pytest.raises(ValueError, match=r"\bx must"):
+            convkit.max_unpool1d(x, places, 1, output_size=size)
+        with pytest.raises(ValueError, match="output_size must"):
+            convkit.col2im(x[..., :2], (size,), 1, size // 2)
+
+
+def test_arrays_where_a_word_or_a_truth_belongs() -> None:
+    x, weight = CALLS["conv2d"]["x"], CALLS["conv2d"]["weight"]
+    both = np.array([1, 0])
+    for name, call in {
+        "padding_mode": lambda: convkit.conv2d(x, weight, padding_mode=both),
+        "ceil_mode": lambda: convkit.avg_pool2d(x, 2, ceil_mode=both),
+        "return_indices": lambda: convkit.max_pool2d(x, 2, return_indices=both),
+        "return_indices ": lambda: convkit.adaptive_max_pool2d(x, 2, return_indices=both),
+        "count_include_pad": lambda: convkit.avg_pool2d(x, 2, count_include_pad=both),
+        "ceil_mode ": lambda: convkit.pool_output_shape(x.shape, 2, ceil_mode=both),
+        "transposed": lambda: convkit.conv_output_shape(x.shape, weight.shape, transposed=both),
+        "plan": lambda: convkit.explain("conv2d", x.shape, weight.shape, plan=both),
+        "mode": lambda: convkit.show_config(both),
+    }.items():
+        with pytest.raises(ValueError, match=rf"^{name.strip()} must"):
+            call()
+    assert convkit.avg_pool2d(x, 2, ceil_mode=np.True_).shape == convkit.avg_pool2d(x, 2, ceil_mode=True).shape
+
+
+def test_ragged_lists_are_named() -> None:
+    x, weight = CALLS["conv2d"]["x"], CALLS["conv2d"]["weight"]
+    ragged = [1, [2, 3]]
+    for name in ("x", "weight", "bias"):
+        with pytest.raises(ValueError, match=rf"^{name} must.*inhomogeneous"):
+            convkit.conv2d(**{"x": x, "weight": weight} | {name: ragged})
