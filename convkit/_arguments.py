@@ -182,10 +182,7 @@ def pads(value: Any, axes: int, sizes: Ints, kernel: Ints, stride: Ints, dilatio
     if type(value) is int and 0 <= value <= LARGEST:
         return ((value, value),) * axes
     if isinstance(value, str):
-        named = _named_padding(value, axes, sizes, kernel, stride, dilation, names)
-        if max(max(pair) for pair in named) > LARGEST:
-            fail("padding", f"must lead to sizes below 2**63 (here with dilation {dilation})", value)
-        return named
+        return _named_padding(value, axes, sizes, kernel, stride, dilation, names)
     if is_sequence(value) and any(is_sequence(entry) for entry in value):
         if len(value) != axes:
             fail("padding", f"must have one entry per spatial axis ({axes})", value)

@@ -9,6 +9,7 @@
 
 typedef struct {
   const char *name;
+  bool chains; /* an output is one chain of multiply-adds, in the order of loops.h: the same bits as any other with it */
   /* NULL: accepts; else the reason, in words. The problem has passed ck_conv_problem_check. */
   const char *(*declines)(const ck_conv_problem *problem);
   /* Fills tiling, packed_bytes, thread_bytes, shared_bytes and cost; problem, algorithm and isa are set. */

@@ -42,24 +42,18 @@ ck_status ck_conv_problem_check(ck_conv_problem *problem) {
   return status;
 }
 
-static ck_status plan_with(ck_conv_plan *plan, const ck_conv_problem *problem, int algorithm) {
-  *plan = (ck_conv_plan){.problem = *problem, .algorithm = algorithm, .isa = ck_isa_current()};
+static ck_status plan_with(ck_conv_plan *plan, const ck_conv_problem *problem, int algorithm, int isa) {
+  *plan = (ck_conv_plan){.problem = *problem, .algorithm = algorithm, .isa = isa};
   return algorithms[algorithm]->plan(plan);
 }
 
-ck_status ck_conv_plan_init(ck_conv_plan *plan, const ck_conv_problem *problem, int algorithm) {
-  ck_conv_problem checked = *problem;
-  ck_status status = ck_conv_problem_check(&checked);
-  plan->problem = checked; /* also where it is refused: its output size tells why */
-  if (status) return status;
-  if (algorithm >= CK_ALGORITHM_COUNT || algorithm < CK_ALGORITHM_AUTO) return CK_STATUS_ALGORITHM;
-  if (algorithm != CK_ALGORITHM_AUTO)
-    return ck_conv_declines(&checked, algorithm) ? CK_STATUS_ALGORITHM : plan_with(plan, &checked, algorithm);
+/* The cheapest algorithm with an instruction set, of all or of those that compute chains. */
+static ck_status plan_cheapest(ck_conv_plan *plan, const ck_conv_problem *problem, int isa, bool chains) {
   ck_status best = CK_STATUS_ALGORITHM;
   for (int i = 0; i < CK_ALGORITHM_COUNT; i++) {
     ck_conv_plan candidate;
-    if (ck_conv_declines(&checked, i)) continue;
-    status = plan_with(&candidate, &checked, i);
+    if (ck_conv_declines(problem, i) || (chains && !algorithms[i]->chains)) continue;
+    const ck_status status = plan_with(&candidate, problem, i, isa);
     if (status) {
       if (best) best = status;
     } else if (best || candidate.cost < plan->cost) {
@@ -68,6 +62,26 @@ ck_status ck_conv_plan_init(ck_conv_plan *plan, const ck_conv_problem *problem, 
     }
   }
   return best;
+}
+
+/* Whether chains are computed or other sums is a question of the machine's best instruction set: then the bits are the same with
+ * any other that rounds like it. */
+static ck_status plan_auto(ck_conv_plan *plan, const ck_conv_problem *problem) {
+  const int isa = ck_isa_current(), best = 0;
+  const ck_status status = plan_cheapest(plan, problem, best, false);
+  if (status || isa == best) return status;
+  return algorithms[plan->algorithm]->chains ? plan_cheapest(plan, problem, isa, true)
+                                             : plan_with(plan, problem, plan->algorithm, isa);
+}
+
+ck_status ck_conv_plan_init(ck_conv_plan *plan, const ck_conv_problem *problem, int algorithm) {
+  ck_conv_problem checked = *problem;
+  const ck_status status = ck_conv_problem_check(&checked);
+  plan->problem = checked; /* also where it is refused: its output size tells why */
+  if (status) return status;
+  if (algorithm >= CK_ALGORITHM_COUNT || algorithm < CK_ALGORITHM_AUTO) return CK_STATUS_ALGORITHM;
+  if (algorithm == CK_ALGORITHM_AUTO) return plan_auto(plan, &checked);
+  return ck_conv_declines(&checked, algorithm) ? CK_STATUS_ALGORITHM : plan_with(plan, &checked, algorithm, ck_isa_current());
 }
 
 void ck_conv_pack(const ck_conv_plan *plan, const void *weights, void *packed) {

@@ -22,5 +22,5 @@ static ck_status plan(ck_conv_plan *p) {
   return ck_loops_plan(p, in_place ? CK_PIXELS_IN_PLACE : CK_PIXELS_PANEL);
 }
 
-const ck_conv_algorithm ck_conv_direct = {
-    "direct", declines, plan, ck_loops_pack, ck_loops_run, ck_loops_tasks, ck_loops_task_outputs};
+const ck_conv_algorithm ck_conv_direct = {"direct",      true,         declines,       plan,
+                                          ck_loops_pack, ck_loops_run, ck_loops_tasks, ck_loops_task_outputs};

@@ -14,5 +14,5 @@ static const char *declines(const ck_conv_problem *problem) {
 
 static ck_status plan(ck_conv_plan *p) { return ck_loops_plan(p, CK_PIXELS_LOWERED); }
 
-const ck_conv_algorithm ck_conv_im2col = {
-    "im2col", declines, plan, ck_loops_pack, ck_loops_run, ck_loops_tasks, ck_loops_task_outputs};
+const ck_conv_algorithm ck_conv_im2col = {"im2col",      true,         declines,       plan,
+                                          ck_loops_pack, ck_loops_run, ck_loops_tasks, ck_loops_task_outputs};

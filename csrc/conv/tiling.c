@@ -180,7 +180,11 @@ static double moving_cycles(const ck_conv_plan *plan) {
     return (double)panel.channel * (double)ck_in_channels(plan) * pixels / (double)t->group_pixels / lanes * vector + fetch;
   }
   const double run = t->pixel_lanes || channels_last ? lanes : (double)ck_min(t->rows, (int64_t)lanes);
-  const double all = (double)ck_reduction(plan) * pixels / run * vector + fetch;
+  /* A vector at least for each k or, channels last, for each pixel and what lies side by side for it. */
+  const double apart = channels_last ? pixels * (double)ck_volume(t->window.kernel) / (double)t->window.kernel[2]
+                                     : (double)ck_reduction(plan);
+  const double vectors = (double)ck_reduction(plan) * pixels / run;
+  const double all = (vectors > apart ? vectors : apart) * vector + fetch;
   return t->pixels == CK_PIXELS_LOWERED ? all : all * touched_share(plan);
 }
 
@@ -235,7 +239,9 @@ static ck_status book(ck_conv_plan *plan) {
 
 /* Pixels whose block of K, at so many elements a pixel, keeps to its share of L2. */
 static int64_t pixels_in_cache(const ck_conv_plan *plan, int64_t elements) {
-  return ck_max(ck_cpu_caches().l2 * 4 / 10 / (elements * ck_dtype_size(sum_of(plan))), 1);
+  /* More where weights come from afar and are packed for each group. */
+  const int tenths = plan->problem.prepared ? 4 : 6;
+  return ck_max(ck_cpu_caches().l2 * tenths / 10 / (elements * ck_dtype_size(sum_of(plan))), 1);
 }
 
 /* Whole output rows, as many as fit, or a part of one. */

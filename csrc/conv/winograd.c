@@ -366,4 +366,5 @@ static ck_status run(const ck_conv_plan *plan, const ck_conv_buffers *buffers, c
                          run_local, &r);
 }
 
-const ck_conv_algorithm ck_conv_winograd = {"winograd", ck_winograd_declines, ck_winograd_plan, pack, run, tasks, task_outputs};
+const ck_conv_algorithm ck_conv_winograd = {"winograd", false, ck_winograd_declines, ck_winograd_plan, pack,
+                                            run,        tasks, task_outputs};
