@@ -29,11 +29,19 @@ void ck_tap_at(const ck_window *w, int64_t tap, int64_t at[CK_AXES]) {
   at[0] = tap / w->kernel[2] / w->kernel[1];
 }
 
+/* The next pixel or tap in row-major order. */
+CK_INLINE void step_on(const int64_t size[CK_AXES], int64_t at[CK_AXES]) {
+  if (++at[2] < size[2]) return;
+  at[2] = 0;
+  if (++at[1] < size[1]) return;
+  at[1] = 0;
+  at[0]++;
+}
+
 /* Whether every tap of every pixel of the tile lies inside the input, and nothing beyond the sample would be read. */
-static bool readable_in_place(const ck_conv_plan *plan, ck_tile *tile) {
+static bool readable_in_place(const ck_conv_plan *plan, const int64_t steps[CK_AXES], ck_tile *tile) {
   const ck_window *w = &plan->tiling.window;
-  int64_t steps[CK_AXES], reach = 0;
-  ck_steps_of(plan, steps);
+  int64_t reach = 0;
   if (tile->at[2] + tile->count > w->out[2]) return false;
   tile->origin = 0;
   for (int axis = 0; axis < CK_AXES; axis++) {
@@ -60,11 +68,12 @@ int64_t ck_tiles_cut(const ck_conv_plan *plan, int64_t first, int64_t last, ck_t
   const ck_conv_tiling *t = &plan->tiling;
   const int lanes = ck_isa_lanes(plan->isa, ck_dtype_sum(plan->problem.src_dtype));
   const int64_t most = ck_tile_pixels(plan);
-  int64_t count = 0;
+  int64_t count = 0, at[CK_AXES], steps[CK_AXES];
+  ck_steps_of(plan, steps);
+  ck_place_of(&t->window, first, at);
   while (first < last) {
     /* In place, a tile must not cross the end of an output row. */
-    const int64_t stop =
-        t->pixels == CK_PIXELS_IN_PLACE ? ck_min(last, (first / t->window.out[2] + 1) * t->window.out[2]) : last;
+    const int64_t stop = t->pixels == CK_PIXELS_IN_PLACE ? ck_min(last, first + t->window.out[2] - at[2]) : last;
     const int64_t parts = ck_ceil_div(stop - first, most);
     for (int64_t i = 0; i < parts; i++) {
       ck_tile *tile = &tiles[count++];
@@ -72,10 +81,12 @@ int64_t ck_tiles_cut(const ck_conv_plan *plan, int64_t first, int64_t last, ck_t
       const int64_t from = t->pixel_lanes ? i * most : ck_share(stop - first, parts, i);
       const int64_t to = t->pixel_lanes ? ck_min((i + 1) * most, stop - first) : ck_share(stop - first, parts, i + 1);
       tile->pixel = first + from;
-      ck_place_of(&t->window, tile->pixel, tile->at);
+      memcpy(tile->at, at, sizeof at);
       tile->count = (int)(to - from);
       tile->width = t->pixel_lanes ? (int)ck_round_up(tile->count, lanes) : tile->count;
-      tile->packed = t->pixels == CK_PIXELS_IN_PLACE && readable_in_place(plan, tile) ? CK_IN_PLACE : 0;
+      tile->packed = t->pixels == CK_PIXELS_IN_PLACE && readable_in_place(plan, steps, tile) ? CK_IN_PLACE : 0;
+      at[2] += to - from;
+      if (at[2] >= t->window.out[2]) ck_place_of(&t->window, first + to, at);
     }
     first = stop;
   }
@@ -109,8 +120,8 @@ static ck_move *add_move(ck_move *move, ptrdiff_t src, ptrdiff_t dst, int64_t co
 }
 
 /* Whether output row (at[0], at[1]) has the tap inside the input, and the offset of that input row. */
-static bool row_of(const ck_window *w, const int64_t at[CK_AXES], const int64_t tap[CK_AXES], const int64_t steps[CK_AXES],
-                   int64_t *offset) {
+CK_INLINE bool row_of(const ck_window *w, const int64_t at[CK_AXES], const int64_t tap[CK_AXES], const int64_t steps[CK_AXES],
+                      int64_t *offset) {
   *offset = 0;
   for (int axis = 0; axis < 2; axis++) {
     const int64_t i = at[axis] * w->stride[axis] - w->before[axis] + tap[axis] * w->dilation[axis];
@@ -151,8 +162,8 @@ static int64_t moves_channels_first(const ck_conv_plan *plan, ck_k_block block, 
         const int64_t count = ck_min(tile->count - done, w->out[2] - at[2]);
         move = ck_move_row(w, at, tap_at, steps, count, dst + done, step, move);
         done += count;
-        at[2] = 0;
-        if (++at[1] == w->out[1]) at[1] = 0, at[0]++;
+        at[2] = w->out[2] - 1;
+        step_on(w->out, at);
       }
       move = add_move(move, CK_MOVE_ZERO, dst + tile->count, tile->width - tile->count, step);
     }
@@ -169,6 +180,7 @@ static bool taps_side_by_side(const ck_conv_plan *plan, ck_k_block block) {
  * `column`. */
 static void taps_inside(const ck_window *w, int64_t column, int64_t *first, int64_t *last) {
   const int64_t dilation = w->dilation[2];
+  if (column + *first * dilation >= 0 && column + (*last - 1) * dilation < w->in[2]) return;
   *first = ck_clamp(ck_ceil_div(ck_max(-column, 0), dilation), *first, *last);
   *last = column < w->in[2] ? ck_clamp((w->in[2] - 1 - column) / dilation + 1, *first, *last) : *first;
 }
@@ -191,24 +203,28 @@ static int64_t moves_channels_last(const ck_conv_plan *plan, ck_k_block block, c
   const ck_window *w = &plan->tiling.window;
   const int64_t channels = block.inner1 - block.inner0, width = w->kernel[2];
   const bool side_by_side = taps_side_by_side(plan, block);
-  int64_t steps[CK_AXES], tap_at[CK_AXES], at[CK_AXES], offset;
+  const ptrdiff_t stride = ck_lowered_stride(&plan->tiling);
+  int64_t steps[CK_AXES], start[CK_AXES], offset;
   ck_move *move = moves;
   ck_steps_of(plan, steps);
+  ck_tap_at(w, block.outer0, start);
   for (const ck_tile *tile = tiles; tile < tiles + tile_count; tile++) {
     if (tile->packed == CK_IN_PLACE) continue;
-    for (int64_t i = 0; i < tile->count; i++) {
-      ptrdiff_t dst = tile->packed + i * ck_lowered_stride(&plan->tiling);
-      ck_place_of(w, tile->pixel + i, at);
+    int64_t at[CK_AXES] = {tile->at[0], tile->at[1], tile->at[2]};
+    for (int64_t i = 0; i < tile->count; i++, step_on(w->out, at)) {
+      ptrdiff_t dst = tile->packed + i * stride;
       const int64_t column = at[2] * w->stride[2] - w->before[2];
-      for (int64_t tap = block.outer0, end; tap < block.outer1; tap = end) {
-        end = ck_min((tap / width + 1) * width, block.outer1);
-        ck_tap_at(w, tap, tap_at);
-        const int64_t first = tap_at[2], count = end - tap;
+      int64_t tap_at[CK_AXES] = {start[0], start[1], start[2]};
+      /* One row of taps after the other. */
+      for (int64_t left = block.outer1 - block.outer0, count; left > 0; left -= count) {
+        count = ck_min(width - tap_at[2], left);
         if (row_of(w, at, tap_at, steps, &offset))
-          move = move_taps(w, first, first + count, column, offset, steps[2], channels, side_by_side, dst, move);
+          move = move_taps(w, tap_at[2], tap_at[2] + count, column, offset, steps[2], channels, side_by_side, dst, move);
         else
           move = add_move(move, CK_MOVE_ZERO, dst, count * channels, 0);
         dst += count * channels;
+        tap_at[2] = width - 1;
+        step_on(w->kernel, tap_at);
       }
     }
   }
