@@ -13,9 +13,12 @@
 #define CYCLES_FETCH_VECTOR 10.0 /* the first look at a vector of the input */
 #define CYCLES_LOWER_ELEMENT 1.5 /* where elements are gathered one by one or widened */
 #define CYCLES_PACK_WEIGHT 0.6   /* an element of the weights, transposed */
+#define CYCLES_PACK_FAR 1.0      /* the same from beyond L2 */
 #define CYCLES_STAGE_VECTOR 6.0  /* store, load, transpose, store */
 #define CYCLES_GAP_VECTOR 2.0    /* stored in runs */
-#define CYCLES_PANEL_VECTOR 0.5  /* of a step: two lines of cache for a vector, which starts anywhere in the first */
+#define CYCLES_APART_VECTOR 5.0  /* channels last, in place: the channels of a pixel are not written together */
+#define CYCLES_FAR_VECTOR 0.35   /* of a step, in place: a channel tile's weights that take more than 1/8 of L2 */
+#define CYCLES_PANEL_VECTOR 0.25 /* of a step: two lines of cache for a vector, which starts anywhere in the first */
 /* A register tile whose rows are neighbouring pixels of a plane is led by an offset for every step. */
 #define SLOWER_ROWS_IN_PLACE 1.3
 
@@ -181,8 +184,8 @@ static double moving_cycles(const ck_conv_plan *plan) {
   }
   const double run = t->pixel_lanes || channels_last ? lanes : (double)ck_min(t->rows, (int64_t)lanes);
   /* A vector at least for each k or, channels last, for each pixel and what lies side by side for it. */
-  const double apart = channels_last ? pixels * (double)ck_volume(t->window.kernel) / (double)t->window.kernel[2]
-                                     : (double)ck_reduction(plan);
+  const double apart =
+      channels_last ? pixels * (double)ck_volume(t->window.kernel) / (double)t->window.kernel[2] : (double)ck_reduction(plan);
   const double vectors = (double)ck_reduction(plan) * pixels / run;
   const double all = (vectors > apart ? vectors : apart) * vector + fetch;
   return t->pixels == CK_PIXELS_LOWERED ? all : all * touched_share(plan);
@@ -195,19 +198,23 @@ static double estimate(const ck_conv_plan *plan) {
   const int64_t lanes = kernels_of(plan)->lanes, channels = ck_out_channels(plan);
   int64_t length;
   const int64_t count = stretches(plan, &length);
-  const double more = t->pixels == CK_PIXELS_PANEL ? CYCLES_PANEL_VECTOR : 0;
+  const bool here = t->pixels == CK_PIXELS_IN_PLACE && !t->pixel_lanes;
+  const int64_t tile_bytes = t->block_outer * t->block_inner * t->vectors * lanes * ck_dtype_size(sum_of(plan));
+  const bool far = here && tile_bytes > ck_cpu_caches().l2 / 8;
+  const double more = t->pixels == CK_PIXELS_PANEL ? CYCLES_PANEL_VECTOR : far ? CYCLES_FAR_VECTOR : 0;
   const double grid = t->pixel_lanes ? grid_cycles(channels, t->rows, ck_ceil_div(length, lanes), t->vectors, more)
                                      : grid_cycles(length, t->rows, ck_ceil_div(channels, lanes), t->vectors, more);
   const double k = (double)ck_reduction(plan), outputs = (double)ck_volume(p->window.out) * (double)channels;
   const double tiles = (double)ck_channel_tile_count(plan) * (double)count * (double)ck_ceil_div(length, ck_tile_pixels(plan));
-  const bool scattered = t->pixels == CK_PIXELS_IN_PLACE && !t->pixel_lanes && !channels_last;
-  const double slower = scattered ? SLOWER_ROWS_IN_PLACE : 1;
+  const double slower = here && !channels_last ? SLOWER_ROWS_IN_PLACE : 1;
   double cycles = k * grid * (double)count * slower + CYCLES_TILE * tiles * (double)ck_k_block_count(t) + moving_cycles(plan);
   /* By tile, large weights are packed once a group of pixels. The batch has no say: it must not change the choice of
    * algorithm. */
   const int64_t groups = ck_ceil_div(ck_volume(p->window.out), t->group_pixels);
-  const bool again = packed_bytes(plan).value > SHARED_MOST;
-  if (packs_weights(plan)) cycles += k * (double)channels * CYCLES_PACK_WEIGHT * (double)(again ? groups : 1);
+  const int64_t bytes = packed_bytes(plan).value;
+  const double pack = bytes > ck_cpu_caches().l2 / 2 ? CYCLES_PACK_FAR : CYCLES_PACK_WEIGHT;
+  if (packs_weights(plan)) cycles += k * (double)channels * pack * (double)(bytes > SHARED_MOST ? groups : 1);
+  if (here && channels_last && ck_channel_tile_count(plan) > 1) cycles += outputs / (double)lanes * CYCLES_APART_VECTOR;
   if (t->run_on) cycles += outputs / (double)lanes * CYCLES_GAP_VECTOR * (double)ck_k_block_count(t);
   if (t->staged) cycles += outputs / (double)lanes * CYCLES_STAGE_VECTOR;
   return cycles * (double)p->g / CYCLES_PER_US;
