@@ -5,6 +5,8 @@
 
 #include "../base/cpu.h"
 
+#define STEPS_UNASKED 500000 /* steps of k in register tiles, some milliseconds, between two looks at whether to go on */
+
 /* What a task needs to know beside its number. */
 typedef struct {
   const ck_conv_plan *plan;
@@ -14,6 +16,8 @@ typedef struct {
   const char *weights; /* packed, or in place */
   const char *src_end;
   int64_t element, pixels; /* bytes of a sum, pixels of an output plane */
+  const ck_control *control;
+  atomic_bool *stop;
 } ck_loops_call;
 
 /* One task: which part, and the thread's workspace. */
@@ -26,6 +30,8 @@ typedef struct {
   char *lowered, *weights, *sums; /* lowered: also the panel; weights: of one channel tile */
   const char *origin;             /* of tiles that are not lowered: the group's first channel in the sample, or the panel */
   ck_panel panel;
+  int slot;
+  int64_t unasked; /* steps since the last look at whether to go on */
 } ck_loops_task;
 
 /* ---- Weights ------------------------------------------------------------------------------------------------------------- */
@@ -188,8 +194,16 @@ static void fetch_ahead(const ck_loops_call *call, const ck_loops_task *task, in
   g->ahead_step = ck_ceil_div(tile.width * call->element, tile_count);
 }
 
-/* The tiles of a group with one block of K: all channel tiles of the task. */
-static void multiply(const ck_loops_call *call, const ck_loops_task *task, int64_t tile_count, int64_t first_pixel,
+/* Whether the call has been interrupted; looks only once enough has been done since the last time. */
+static bool stopped(const ck_loops_call *call, ck_loops_task *task, int64_t steps) {
+  task->unasked += steps;
+  if (task->unasked < STEPS_UNASKED) return false;
+  task->unasked = 0;
+  return ck_parallel_stopped(call->control, task->slot, call->stop);
+}
+
+/* The tiles of a group with one block of K: all channel tiles of the task. Returns whether to go on. */
+static bool multiply(const ck_loops_call *call, ck_loops_task *task, int64_t tile_count, int64_t first_pixel,
                      ck_k_block block) {
   const ck_conv_plan *plan = call->plan;
   ck_gemm_tile g = {.k_outer = 1,
@@ -206,11 +220,14 @@ static void multiply(const ck_loops_call *call, const ck_loops_task *task, int64
       call->kernels->gemm(&g);
       if (g.ahead) g.ahead += g.ahead_step * block.k;
     }
+    if (stopped(call, task, tile_count * block.k)) return false;
   }
+  return true;
 }
 
-/* The input of pixels [first, last) goes to where the micro-kernel reads it, one block of K at a time. */
-static void run_group(const ck_loops_call *call, ck_loops_task *task, int64_t first, int64_t last) {
+/* The input of pixels [first, last) goes to where the micro-kernel reads it, one block of K at a time. Returns whether to go
+ * on. */
+static bool run_group(const ck_loops_call *call, ck_loops_task *task, int64_t first, int64_t last) {
   const ck_conv_plan *plan = call->plan;
   const ck_conv_tiling *t = &plan->tiling;
   const ck_conv_buffers *buffers = call->buffers;
@@ -231,9 +248,10 @@ static void run_group(const ck_loops_call *call, ck_loops_task *task, int64_t fi
       ck_lower(plan, sample, call->src_end, task->group, block, task->tiles, count, task->moves, task->lowered);
     }
     if (in_place) task->runs = ck_tap_offsets(plan, block, task->offsets);
-    multiply(call, task, count, first, block);
+    if (!multiply(call, task, count, first, block)) return false;
   }
   if (t->staged) unstage(call, task, first, last - first);
+  return true;
 }
 
 /* Where the group that begins at a pixel must end: a panel holds whole rows of one depth, or a part of one row. */
@@ -261,13 +279,14 @@ static void run_task(const void *context, int64_t number, int slot) {
       .lowered = own + t->lowered_at,
       .weights = own + t->weights_at,
       .sums = own + t->sums_at,
+      .slot = slot,
   };
   task.channel0 = ck_channel_tile_at(plan, task.channel_tile0).first;
   const int64_t pixels = part.pixel1 - part.pixel0, groups = ck_ceil_div(pixels, t->group_pixels);
   const int64_t even = ck_round_up(ck_ceil_div(pixels, groups), t->pixel_unit), step = ck_min(even, t->group_pixels);
   for (int64_t from = part.pixel0, to; from < part.pixel1; from = to) {
     to = group_end(call, from, step, part.pixel1);
-    run_group(call, &task, from, to);
+    if (!run_group(call, &task, from, to)) return;
   }
 }
 
@@ -287,6 +306,7 @@ ck_status ck_loops_run(const ck_conv_plan *plan, const ck_conv_buffers *buffers,
                         .element = ck_dtype_size(sum),
                         .pixels = ck_volume(p->window.out)};
   ck_control narrowed = *control;
+  atomic_bool stop = false;
   narrowed.num_threads = call.split.num_threads;
   if (plan->shared_bytes > 0) {
     const ck_pack_call pack = {plan, buffers->weights, buffers->workspace};
@@ -294,5 +314,8 @@ ck_status ck_loops_run(const ck_conv_plan *plan, const ck_conv_buffers *buffers,
     if (status) return status;
     call.weights = buffers->workspace;
   }
-  return ck_parallel_for(&narrowed, buffers->n * p->g * call.split.pixel_parts * call.split.channel_parts, run_task, &call);
+  call.control = &narrowed;
+  call.stop = &stop;
+  const int64_t tasks = buffers->n * p->g * call.split.pixel_parts * call.split.channel_parts;
+  return ck_parallel_for_stoppable(&narrowed, tasks, run_task, &call, &stop);
 }
