@@ -46,6 +46,10 @@ def run_python(*parts: str, timeout: float = 60.0, **variables: str) -> str:
     return child.stdout.strip()
 
 
+def with_openmp() -> bool:
+    return bool(convkit.show_config(mode="dict")["openmp"])
+
+
 def large() -> tuple[np.ndarray, np.ndarray]:
     """Return a problem that is large enough to be shared between threads."""
     x = make_array((4, 16, 64, 64), "float32", seed=1)
@@ -185,7 +189,7 @@ def test_argument_stands_over_context_over_process() -> None:
         seen.append(tasks() - start)
         print(*seen)
     """
-    if convkit.show_config(mode="dict")["openmp"] in (None, False, "", "none"):
+    if not with_openmp():
         pytest.skip("built without OpenMP")
     assert run_python(code, CONVKIT_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1") == "0 0 1 2 2 3"
 
@@ -570,11 +574,11 @@ INTERRUPTED = """
 """
 
 
-def interrupt(how: str, threads: int) -> tuple[str, float]:
+def interrupt(how: str, threads: int, **variables: str) -> tuple[str, float]:
     """Send SIGINT into a long call; return the first answer and how long it took."""
     child = subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(INTERRUPTED), how, str(threads)],
-        env=child_environment(),
+        env=child_environment(**variables),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -616,6 +620,15 @@ def test_keyboard_interrupt_ends_a_long_call(how: str, threads: int) -> None:
         pytest.skip(f"{how} does not take this problem: {first}")
     assert first == "interrupted", f"{how}, {threads} threads: {first}"
     assert waited < 2.0, f"{how}, {threads} threads: took {waited:.1f} s to end"
+
+
+@on_posix
+@pytest.mark.parametrize("isa", convkit.isas())
+def test_keyboard_interrupt_does_not_wait_for_slow_kernels(isa: str) -> None:
+    """A part of the call that takes seconds by itself is left in its midst."""
+    first, waited = interrupt("direct", 2, CONVKIT_ISA=isa)
+    assert first == "interrupted", f"{isa}: {first}"
+    assert waited < 2.0, f"{isa}: took {waited:.1f} s to end"
 
 
 # ------------------------------------------------------------------------------- side effects
@@ -742,7 +755,7 @@ def test_openmp_settings_of_others_stay() -> None:
     """
     answer = run_python("import numpy as np, convkit", USE_EVERYTHING, code)
     assert answer.startswith("same")
-    if "none" not in str(convkit.show_config(mode="dict")["openmp"]).lower():
+    if with_openmp():
         assert answer != "same 0", "no OpenMP runtime was found to ask"
 
 
