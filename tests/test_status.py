@@ -83,6 +83,9 @@ CORE: dict[str, list[Callable[[], int]]] = {
     "ALGORITHM": [lambda: conv(algorithm=len(convkit.algorithms())), lambda: conv(algorithm=-2)],
     "ISA": [lambda: _core.isa_use(len(convkit.isas())), lambda: _core.isa_use(-1)],
     "DTYPE": [lambda: conv(dtype=99), lambda: conv(dtype=-1), lambda: pool(dtype=99)],
+    "LAYOUT": [lambda: conv(layout=2), lambda: conv(layout=-1), lambda: pool(layout=2)],
+    "ACTIVATION": [lambda: conv(activation=3), lambda: conv(activation=-1)],
+    "POOL_KIND": [lambda: pool(kind=3), lambda: pool(kind=-1)],
 }
 
 

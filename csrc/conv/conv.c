@@ -34,6 +34,8 @@ ck_status ck_conv_problem_check(ck_conv_problem *problem) {
   status = ck_window_check(&problem->window, false);
   if (status) return status;
   if ((unsigned)problem->src_dtype >= CK_DTYPE_COUNT) return CK_STATUS_DTYPE;
+  if ((unsigned)problem->layout > CK_LAYOUT_CHANNELS_LAST) return CK_STATUS_LAYOUT;
+  if ((unsigned)problem->activation > CK_ACTIVATION_RELU6) return CK_STATUS_ACTIVATION;
   /* The largest buffers, at 16 bytes an element: no later size computation can overflow. */
   const ck_window *w = &problem->window;
   status = ck_size_check(problem->n, problem->ic, w->in, 16);

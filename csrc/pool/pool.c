@@ -46,6 +46,8 @@ ck_status ck_pool_problem_check(ck_pool_problem *problem) {
   ck_status status = check_windows(problem);
   if (status) return status;
   if ((unsigned)problem->src_dtype >= CK_DTYPE_COUNT) return CK_STATUS_DTYPE;
+  if ((unsigned)problem->layout > CK_LAYOUT_CHANNELS_LAST) return CK_STATUS_LAYOUT;
+  if ((unsigned)problem->kind > CK_POOL_LP) return CK_STATUS_POOL_KIND;
   if (problem->kind == CK_POOL_AVERAGE && isnan(problem->divisor)) return CK_STATUS_DIVISOR;
   if (problem->kind == CK_POOL_LP && !(problem->power > 0 && isfinite(problem->power))) return CK_STATUS_NORM_TYPE;
   const bool may_be_empty = problem->adaptive || (problem->kind == CK_POOL_AVERAGE && problem->count_include_pad);
