@@ -143,30 +143,60 @@ def _described_on(isa: int, arguments: tuple[Any, ...]) -> Problem:
     return describe(*arguments)
 
 
+def _plain(value: Any) -> Any:
+    """Return a number, a word, or a sequence of integers or of such sequences as something that can be remembered; else None.
+
+    Only integers themselves: 1.0 and True equal 1, but they are not valid, or not for long.
+    """
+    kind = type(value)
+    if kind is int or kind is str:
+        return value
+    if kind is not tuple and kind is not list:
+        return None
+    for entry in value:
+        if type(entry) is not int:
+            pairs = tuple([_plain(entry) if type(entry) is tuple or type(entry) is list else None for entry in value])
+            return None if None in pairs else pairs
+    return value if kind is tuple else tuple(value)
+
+
 def _described(
     x_shape: Ints, x_dtype: np.dtype[Any], weight_shape: Ints, stride: Any, padding: Any, dilation: Any, groups: Any,
     padding_mode: Any, layout: Any, activation: Any, algorithm: Any,
 ) -> Problem:  # fmt: skip
-    """As `describe`, for a functional call: the last few problems are remembered.
-
-    Only where every argument is a plain number or word: a tuple may hold 1.0, which equals 1 but is not valid.
-    """
-    arguments = (
-        x_shape, x_dtype, weight_shape, stride, padding, dilation, groups, padding_mode, layout, activation, algorithm, False,
-        default_names(),
-    )  # fmt: skip
+    """As `describe`, for a functional call: the last few problems are remembered."""
+    plain = _plain(stride), _plain(padding), _plain(dilation)
     if (
-        type(stride) is int
-        and (type(padding) is int or type(padding) is str)
-        and type(dilation) is int
+        None not in plain
         and type(groups) is int
         and type(padding_mode) is str
         and type(layout) is str
         and (activation is None or type(activation) is str)
         and type(algorithm) is str
     ):
-        return _described_on(_core.isa_current(), arguments)
-    return describe(*arguments)
+        try:
+            return _described_on(
+                _core.isa_current(),
+                (
+                    x_shape,
+                    x_dtype,
+                    weight_shape,
+                    *plain,
+                    groups,
+                    padding_mode,
+                    layout,
+                    activation,
+                    algorithm,
+                    False,
+                    default_names(),
+                ),
+            )
+        except ValueError:
+            pass  # to be raised with the arguments as they were given
+    return describe(
+        x_shape, x_dtype, weight_shape, stride, padding, dilation, groups, padding_mode, layout, activation, algorithm, False,
+        default_names(),
+    )  # fmt: skip
 
 
 def pad(x: Array, pads: arg.Pairs, layout: int, mode: str) -> Array:

@@ -29,6 +29,20 @@ def test_equal_is_not_valid(name: str, good: object, bad: object) -> None:
         convkit.conv2d(X, WEIGHT, **{name: bad})
 
 
+def test_sequences_are_remembered() -> None:
+    """Tuples and lists are what most callers pass; an error shows them as they were."""
+    options = {"stride": [2, 1], "padding": [(1, 0), (2, 1)], "dilation": (1, 1)}
+    convkit.conv2d(X, WEIGHT, **options)
+    hits = _conv._described_on.cache_info().hits
+    convkit.conv2d(X, WEIGHT, **options | {"stride": (2, 1)})
+    assert _conv._described_on.cache_info().hits == hits + 1
+    with pytest.raises(ValueError, match=r"got \[2, 0\]$"):
+        convkit.conv2d(X, WEIGHT, stride=[2, 0])
+    for wrong in ((1, (1, 1)), [], [[1]], ((1, 1), (1, (1, 1)))):
+        with pytest.raises((TypeError, ValueError), match="padding"):
+            convkit.conv2d(X, WEIGHT, padding=wrong)
+
+
 def test_unhashable_words_get_their_own_error() -> None:
     for name in ("layout", "activation", "algorithm", "padding_mode"):
         with pytest.raises(ValueError, match=f"^{name} must be"):
