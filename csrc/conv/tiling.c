@@ -16,7 +16,7 @@
 #define CYCLES_PACK_FAR 1.0      /* the same from beyond L2 */
 #define CYCLES_STAGE_VECTOR 6.0  /* store, load, transpose, store */
 #define CYCLES_GAP_VECTOR 2.0    /* stored in runs */
-#define CYCLES_APART_VECTOR 5.0  /* channels last, in place: the channels of a pixel are not written together */
+#define CYCLES_APART_VECTOR 5.0  /* channels last: the channels of a pixel are not written together */
 #define CYCLES_FAR_VECTOR 0.35   /* of a step, in place: a channel tile's weights that take more than 1/8 of L2 */
 #define CYCLES_PANEL_VECTOR 0.25 /* of a step: two lines of cache for a vector, which starts anywhere in the first */
 /* A register tile whose rows are neighbouring pixels of a plane is led by an offset for every step. */
@@ -174,7 +174,8 @@ static double moving_cycles(const ck_conv_plan *plan) {
   const ck_conv_problem *p = &plan->problem;
   const ck_conv_tiling *t = &plan->tiling;
   const bool channels_last = p->layout == CK_LAYOUT_CHANNELS_LAST;
-  const bool gathered = !channels_last && (t->window.stride[2] > 2 || p->src_dtype != sum_of(plan));
+  const int64_t stride = t->window.stride[2];
+  const bool gathered = !channels_last && ((stride > 2 && stride != 4) || p->src_dtype != sum_of(plan));
   const double lanes = kernels_of(plan)->lanes, pixels = (double)ck_volume(t->window.out);
   const double vector = gathered ? CYCLES_LOWER_ELEMENT * lanes : CYCLES_LOWER_VECTOR;
   const double fetch = (double)ck_in_channels(plan) * (double)ck_volume(t->window.in) / lanes * CYCLES_FETCH_VECTOR;
@@ -214,7 +215,7 @@ static double estimate(const ck_conv_plan *plan) {
   const int64_t bytes = packed_bytes(plan).value;
   const double pack = bytes > ck_cpu_caches().l2 / 2 ? CYCLES_PACK_FAR : CYCLES_PACK_WEIGHT;
   if (packs_weights(plan)) cycles += k * (double)channels * pack * (double)(bytes > SHARED_MOST ? groups : 1);
-  if (here && channels_last && ck_channel_tile_count(plan) > 1) cycles += outputs / (double)lanes * CYCLES_APART_VECTOR;
+  if (channels_last && ck_channel_tile_count(plan) > 1) cycles += outputs / (double)lanes * CYCLES_APART_VECTOR;
   if (t->run_on) cycles += outputs / (double)lanes * CYCLES_GAP_VECTOR * (double)ck_k_block_count(t);
   if (t->staged) cycles += outputs / (double)lanes * CYCLES_STAGE_VECTOR;
   return cycles * (double)p->g / CYCLES_PER_US;

@@ -1,6 +1,6 @@
 /* pack_tmpl.h: copies runs of the input into a packed block and widens integers on the way. Words: CK_T, CK_TSUM, CK_SUM_OP.
  *
- *   for channel: for move: copy a run (stride 1: vectors; stride 2: two loads and a shuffle; else element by element) or zeros
+ *   for channel: for move: copy a run (stride 1: vectors; stride 2 and 4: loads and shuffles; else element by element) or zeros
  *
  * Whole vectors are written, over the end of a run if need be: see ck_pack. What a run may read beyond its end is checked
  * against src_end, so that nothing outside the caller's array is touched. */
@@ -16,6 +16,13 @@ CK_INLINE void CK_OP(copy_run)(const CK_T *src, const CK_T *src_end, ptrdiff_t s
     for (; i < count && src_end - src >= 2 * (i + CK_LANES); i += CK_LANES) {
       const CK_T *from = src + 2 * (ptrdiff_t)i;
       CK_OP(store)(dst + i, CK_OP(even)(CK_OP(load)(from), CK_OP(load)(from + CK_LANES)));
+    }
+  } else if (stride == 4) {
+    for (; i < count && src_end - src >= 4 * (i + CK_LANES); i += CK_LANES) {
+      const CK_T *from = src + 4 * (ptrdiff_t)i;
+      const CK_V low = CK_OP(even)(CK_OP(load)(from), CK_OP(load)(from + CK_LANES));
+      const CK_V high = CK_OP(even)(CK_OP(load)(from + 2 * CK_LANES), CK_OP(load)(from + 3 * CK_LANES));
+      CK_OP(store)(dst + i, CK_OP(even)(low, high));
     }
   }
 #else
