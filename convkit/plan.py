@@ -26,8 +26,9 @@ class ConvPlan:
     output_shape : tuple of int
         Shape of the result for the `input_shape` that the plan was made with.
     workspace_bytes : int
-        Scratch memory of each thread during a call; independent of the batch. Winograd convolution
-        of many channels takes a block beside it that the threads of a call share, some megabytes.
+        Scratch memory of each thread during a call; independent of the batch.
+    shared_bytes : int
+        Scratch memory that the threads of a call share; 0 but for Winograd convolution of many channels.
     packed_bytes : int
         Memory of the packed weights.
     flops : int
@@ -42,7 +43,7 @@ class ConvPlan:
     [[4.0, 4.0], [4.0, 4.0]]
     """
 
-    __slots__ = ("_axes", "_dtype", "_full", "_has_batch", "_options", "_problem", "_weights", "algorithm", "flops", "output_shape", "packed_bytes", "workspace_bytes")  # fmt: skip
+    __slots__ = ("_axes", "_dtype", "_full", "_has_batch", "_options", "_problem", "_weights", "algorithm", "flops", "output_shape", "packed_bytes", "shared_bytes", "workspace_bytes")  # fmt: skip
 
     _axes: int
     _dtype: np.dtype[Any]
@@ -54,6 +55,7 @@ class ConvPlan:
     algorithm: str
     output_shape: Ints
     workspace_bytes: int
+    shared_bytes: int
     packed_bytes: int
     flops: int
 
@@ -72,7 +74,7 @@ class ConvPlan:
             "_axes": axes, "_dtype": planned, "_full": full, "_options": options, "_has_batch": has_batch, "_problem": problem,
             "_weights": weights, "algorithm": problem.conv.algorithm,
             "output_shape": out if has_batch else out[1:], "workspace_bytes": problem.conv.thread_bytes,
-            "packed_bytes": problem.conv.packed_bytes,
+            "shared_bytes": problem.conv.shared_bytes, "packed_bytes": problem.conv.packed_bytes,
             "flops": 2 * int(np.prod(out, dtype=object)) * int(np.prod(weights.weight.shape[1:], dtype=object)),
         }  # fmt: skip
         for name, value in fields.items():

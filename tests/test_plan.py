@@ -34,7 +34,7 @@ from cases import (
 import convkit
 from convkit import reference
 
-PROPERTIES = ("algorithm", "output_shape", "workspace_bytes", "packed_bytes", "flops")
+PROPERTIES = ("algorithm", "output_shape", "workspace_bytes", "shared_bytes", "packed_bytes", "flops")
 PROBLEMS = {
     1: problem(6, (40,), 9, 3, n=2, pads=2, stride=2, ndim=1, g=3),
     2: problem(5, (9, 17), 7, 3, n=2, pads=1),

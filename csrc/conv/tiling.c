@@ -248,8 +248,8 @@ static ck_status book(ck_conv_plan *plan) {
 /* Pixels whose block of K, at so many elements a pixel, keeps to its share of L2. */
 static int64_t pixels_in_cache(const ck_conv_plan *plan, int64_t elements) {
   /* More where weights come from afar and are packed for each group. */
-  const int tenths = plan->problem.prepared ? 4 : 6;
-  return ck_max(ck_cpu_caches().l2 * tenths / 10 / (elements * ck_dtype_size(sum_of(plan))), 1);
+  const int percent = plan->problem.prepared ? 40 : 55;
+  return ck_max(ck_cpu_caches().l2 * percent / 100 / (elements * ck_dtype_size(sum_of(plan))), 1);
 }
 
 /* Whole output rows, as many as fit, or a part of one. */

@@ -5,6 +5,8 @@
  * this machine too. */
 #include "winograd.h"
 
+#include <math.h>
+
 #include "../base/cpu.h"
 #include "../base/workspace.h"
 #include "cost.h"
@@ -17,9 +19,10 @@
 #define CYCLES_ELEMENT_OUT 4.0
 #define CYCLES_STRIP_VECTOR 9.0 /* transposed */
 #define CYCLES_WEIGHT_VECTOR 30.0
-#define AS_LOOPS 1.1        /* tiling.c estimates so much more than is measured */
-#define CYCLES_CALL 5000.0  /* sizes, split */
-#define BYTES_PER_CYCLE 6.0 /* of U, from L3 */
+#define CALL_U_MOST (64 << 20) /* bytes of transformed weights that a call may be charged with unasked */
+#define AS_LOOPS 1.1           /* tiling.c estimates so much more than is measured */
+#define CYCLES_CALL 5000.0     /* sizes, split */
+#define BYTES_PER_CYCLE 6.0    /* of U, from L3 */
 
 enum {
   DETAIL_N,
@@ -205,7 +208,10 @@ static double estimate(const ck_conv_plan *plan, const ck_winograd *w) {
     cycles += CYCLES_STRIP_VECTOR * ((double)(w->axis[0].in * w->axis[1].in * w->depth_out) * in_vectors * slices * halo +
                                      (double)ck_volume(p->window.out) * (double)vectors);
   }
-  if (!p->prepared) cycles += u_bytes / (double)(w->lanes * w->size) * CYCLES_WEIGHT_VECTOR;
+  if (!p->prepared) {
+    if (u_bytes * (double)p->g > CALL_U_MOST) return INFINITY;
+    cycles += u_bytes / (double)(w->lanes * w->size) * CYCLES_WEIGHT_VECTOR;
+  }
   return (cycles * (double)p->g + CYCLES_CALL) * AS_LOOPS / CYCLES_PER_US;
 }
 
