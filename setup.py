@@ -13,6 +13,7 @@ are compiled side by side, and OpenMP is used where the compiler has it. Environ
 from __future__ import annotations
 
 import os
+import sys
 import platform
 import shutil
 import subprocess
@@ -113,6 +114,8 @@ class build_ext(setuptools_build_ext):
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
             objects = dict(zip(flags, pool.map(compile_one, flags), strict=True))
 
+        # Without local symbols; the core's are in libconvkit.a.
+        strip = ["-Wl,-s"] if sys.platform == "linux" and not sanitize else []
         path = Path(self.get_ext_fullpath(ext.name))
         path.parent.mkdir(parents=True, exist_ok=True)
         self.compiler.link_shared_object(
@@ -120,7 +123,7 @@ class build_ext(setuptools_build_ext):
             str(path),
             libraries=self.get_libraries(ext),
             library_dirs=ext.library_dirs,
-            extra_postargs=[*common, *ext.extra_link_args],
+            extra_postargs=[*common, *ext.extra_link_args, *strip],
             export_symbols=self.get_export_symbols(ext),
             debug=self.debug,
             build_temp=self.build_temp,

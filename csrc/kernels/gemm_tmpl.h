@@ -15,60 +15,49 @@
 /* Bytes of packed weights that are fetched before they are used: few rows go through them at the speed of L3. */
 #define CK_GEMM_AHEAD 1536
 
-/* Goes through the runs of the lanes, a piece of one in one vector at a time. */
-typedef struct {
-  int at, end;    /* lanes [at, end) of the current run are still to come */
-  ptrdiff_t gone; /* lanes in gaps so far */
-} CK_OP(gemm_walk);
-
-/* The next piece that begins below lane `stop`: lanes [at, *to). */
-CK_INLINE bool CK_OP(gemm_piece)(const ck_gemm_tile *t, CK_OP(gemm_walk) * walk, int stop, int *from, int *to) {
-  if (walk->at == walk->end) {
-    walk->at += t->gap;
-    walk->end += t->gap + t->run;
-    walk->gone += t->gap;
-  }
-  stop = stop < t->lanes ? stop : t->lanes;
-  if (walk->at >= stop) return false;
-  *from = walk->at;
-  *to = walk->at = walk->end < stop ? walk->end : stop;
-  return true;
-}
-
-CK_INLINE void CK_OP(gemm_start)(const ck_gemm_tile *t, const int rows, const int vectors, const bool gaps,
-                                 CK_V sums[][CK_TILE_VECTORS]) {
-  const CK_T *const c = t->c;
-  const ptrdiff_t c_stride = t->c_stride;
-  static const CK_T no_bias[CK_TILE_ROWS];
-  const CK_T *const row_bias = t->row_bias ? t->row_bias : no_bias, *const lane_bias = t->lane_bias;
-#pragma GCC unroll 4
-  for (int j = 0; j < vectors; j++) {
-    const int lanes = j < vectors - 1 ? CK_LANES : t->lanes - j * CK_LANES;
-    const CK_V term = lane_bias && !t->resume ? CK_OP(load_first)(lane_bias + j * CK_LANES, lanes) : (CK_V){0};
-#pragma GCC unroll 14
-    for (int i = 0; i < rows; i++)
-      sums[i][j] = t->resume && !gaps ? CK_OP(load_first)(c + i * c_stride + j * CK_LANES, lanes) : term + row_bias[i];
-  }
-  if (!gaps || !t->resume) return;
-  CK_OP(gemm_walk) walk = {.end = t->first_run};
-#pragma GCC unroll 4
-  for (int j = 0; j < vectors; j++) {
-#pragma GCC unroll 14
-    for (int i = 0; i < rows; i++) sums[i][j] = (CK_V){0};
-    for (int from, to; CK_OP(gemm_piece)(t, &walk, (j + 1) * CK_LANES, &from, &to);) {
-#pragma GCC unroll 14
-      for (int i = 0; i < rows; i++)
-        sums[i][j] = (CK_V)((CK_VI)sums[i][j] | (CK_VI)CK_OP(load_between)(c + i * c_stride + j * CK_LANES - walk.gone,
-                                                                           from - j * CK_LANES, to - j * CK_LANES));
+/* Moves the runs of all rows between C and a block in which each row has all its lanes, in whole vectors. A run, or the piece of
+ * one that lies in one vector, goes by a mask; shared by all sizes. */
+static CK_NOINLINE void CK_OP(gemm_runs)(const ck_gemm_tile *t, CK_T *block, const ptrdiff_t pitch, const bool store) {
+  int at = 0, end = t->first_run; /* lanes [at, end) of the current run are still to come */
+  CK_T *c = t->c;                 /* where the lanes of the first row would begin if there had been no gaps but those so far */
+  for (int j = 0; j < t->lanes; j += CK_LANES) {
+    const int stop = j + CK_LANES < t->lanes ? j + CK_LANES : t->lanes;
+    for (int i = 0; i < t->rows && !store; i++) CK_OP(store)(block + i * pitch + j, (CK_V){0});
+    while (at < stop) {
+      const int from = at - j, to = (end < stop ? end : stop) - j;
+      for (int i = 0; i < t->rows; i++) {
+        CK_T *const inside = block + i * pitch + j, *const outside = c + i * t->c_stride + j;
+        if (store)
+          CK_OP(store_between)(outside, CK_OP(load)(inside), from, to);
+        else
+          CK_OP(store)(inside, (CK_V)((CK_VI)CK_OP(load)(inside) | (CK_VI)CK_OP(load_between)(outside, from, to)));
+      }
+      at = to + j;
+      if (at < end) continue;
+      at += t->gap;
+      end = at + t->run;
+      c -= t->gap;
     }
   }
 }
 
-CK_INLINE void CK_OP(gemm_finish)(const ck_gemm_tile *t, const int rows, const int vectors, const bool gaps,
-                                  CK_V sums[][CK_TILE_VECTORS]) {
-  CK_T *const c = t->c;
-  const ptrdiff_t c_stride = t->c_stride;
-  const int tail = t->lanes - (vectors - 1) * CK_LANES;
+CK_INLINE void CK_OP(gemm_start)(const ck_gemm_tile *t, const CK_T *c, const ptrdiff_t c_stride, const int rows,
+                                 const int vectors, const int tail, CK_V sums[][CK_TILE_VECTORS]) {
+  static const CK_T no_bias[CK_TILE_ROWS];
+  const CK_T *const row_bias = t->row_bias ? t->row_bias : no_bias, *const lane_bias = t->lane_bias;
+#pragma GCC unroll 4
+  for (int j = 0; j < vectors; j++) {
+    const int lanes = j < vectors - 1 ? CK_LANES : tail;
+    const CK_V term =
+        lane_bias && !t->resume ? CK_OP(load_first)(lane_bias + j * CK_LANES, t->lanes - j * CK_LANES) : (CK_V){0};
+#pragma GCC unroll 14
+    for (int i = 0; i < rows; i++)
+      sums[i][j] = t->resume ? CK_OP(load_first)(c + i * c_stride + j * CK_LANES, lanes) : term + row_bias[i];
+  }
+}
+
+CK_INLINE void CK_OP(gemm_finish)(const ck_gemm_tile *t, CK_T *c, const ptrdiff_t c_stride, const int rows, const int vectors,
+                                  const int tail, CK_V sums[][CK_TILE_VECTORS]) {
   if (t->add) {
 #pragma GCC unroll 14
     for (int i = 0; i < rows; i++) {
@@ -89,23 +78,11 @@ CK_INLINE void CK_OP(gemm_finish)(const ck_gemm_tile *t, const int rows, const i
       }
     }
   }
-  if (!gaps) {
 #pragma GCC unroll 14
-    for (int i = 0; i < rows; i++) {
+  for (int i = 0; i < rows; i++) {
 #pragma GCC unroll 4
-      for (int j = 0; j < vectors; j++)
-        CK_OP(store_first)(c + i * c_stride + j * CK_LANES, sums[i][j], j < vectors - 1 ? CK_LANES : tail);
-    }
-    return;
-  }
-  CK_OP(gemm_walk) walk = {.end = t->first_run};
-#pragma GCC unroll 4
-  for (int j = 0; j < vectors; j++) {
-    for (int from, to; CK_OP(gemm_piece)(t, &walk, (j + 1) * CK_LANES, &from, &to);) {
-#pragma GCC unroll 14
-      for (int i = 0; i < rows; i++)
-        CK_OP(store_between)(c + i * c_stride + j * CK_LANES - walk.gone, sums[i][j], from - j * CK_LANES, to - j * CK_LANES);
-    }
+    for (int j = 0; j < vectors; j++)
+      CK_OP(store_first)(c + i * c_stride + j * CK_LANES, sums[i][j], j < vectors - 1 ? CK_LANES : tail);
   }
 }
 
@@ -113,8 +90,13 @@ CK_INLINE void CK_OP(gemm_body)(const ck_gemm_tile *t, const int rows, const int
                                 const bool b_in_place) {
   CK_V sums[CK_TILE_ROWS][CK_TILE_VECTORS];
   const ptrdiff_t a_stride = t->a_stride, b_stride = t->b_stride;
+  CK_T whole[CK_TILE_ROWS * CK_TILE_VECTORS * CK_LANES] __attribute__((aligned(CK_SIMD_BYTES))); /* the lanes with their gaps */
   const bool gaps = b_in_place && t->gap > 0;
-  CK_OP(gemm_start)(t, rows, vectors, gaps, sums);
+  CK_T *const c = gaps ? whole : t->c;
+  const ptrdiff_t c_stride = gaps ? vectors * CK_LANES : t->c_stride;
+  const int tail = gaps ? CK_LANES : t->lanes - (vectors - 1) * CK_LANES;
+  if (gaps && t->resume) CK_OP(gemm_runs)(t, whole, c_stride, false);
+  CK_OP(gemm_start)(t, c, c_stride, rows, vectors, tail, sums);
 
   const CK_T *b = t->b;
   /* Addresses to fetch from are integers: they may lie outside any array, and a pointer must not. */
@@ -154,7 +136,8 @@ CK_INLINE void CK_OP(gemm_body)(const ck_gemm_tile *t, const int rows, const int
       if (!b_in_place) b += b_stride;
     }
   }
-  CK_OP(gemm_finish)(t, rows, vectors, gaps, sums);
+  CK_OP(gemm_finish)(t, c, c_stride, rows, vectors, tail, sums);
+  if (gaps) CK_OP(gemm_runs)(t, whole, c_stride, true);
 }
 
 /* One function for each size and kind of addressing (A, then B; p packed, i in place), and a table of them. */
