@@ -10,6 +10,15 @@
 #define CK_LIKELY(x) __builtin_expect(!!(x), 1)
 #define CK_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
+/* Before a loop whose turns, at most so many, are a constant after inlining: none must be left, so that the arrays which it
+ * indexes can live in registers. Clang does not know GCC's pragma, and where it is given a count, unrolls too late for that. */
+#define CK_PRAGMA_(words) _Pragma(#words)
+#ifdef __clang__
+#define CK_UNROLL(most) CK_PRAGMA_(clang loop unroll(full))
+#else
+#define CK_UNROLL(most) CK_PRAGMA_(GCC unroll most)
+#endif
+
 #define CK_CAT_(a, b) a##b
 #define CK_CAT(a, b) CK_CAT_(a, b)
 #define CK_CAT4_(a, b, c, d) a##b##c##d

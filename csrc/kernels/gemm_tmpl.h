@@ -45,12 +45,12 @@ CK_INLINE void CK_OP(gemm_start)(const ck_gemm_tile *t, const CK_T *c, const ptr
                                  const int vectors, const int tail, CK_V sums[][CK_TILE_VECTORS]) {
   static const CK_T no_bias[CK_TILE_ROWS];
   const CK_T *const row_bias = t->row_bias ? t->row_bias : no_bias, *const lane_bias = t->lane_bias;
-#pragma GCC unroll 4
+  CK_UNROLL(4)
   for (int j = 0; j < vectors; j++) {
     const int lanes = j < vectors - 1 ? CK_LANES : tail;
     const CK_V term =
         lane_bias && !t->resume ? CK_OP(load_first)(lane_bias + j * CK_LANES, t->lanes - j * CK_LANES) : (CK_V){0};
-#pragma GCC unroll 14
+    CK_UNROLL(14)
     for (int i = 0; i < rows; i++)
       sums[i][j] = t->resume ? CK_OP(load_first)(c + i * c_stride + j * CK_LANES, lanes) : term + row_bias[i];
   }
@@ -59,9 +59,9 @@ CK_INLINE void CK_OP(gemm_start)(const ck_gemm_tile *t, const CK_T *c, const ptr
 CK_INLINE void CK_OP(gemm_finish)(const ck_gemm_tile *t, CK_T *c, const ptrdiff_t c_stride, const int rows, const int vectors,
                                   const int tail, CK_V sums[][CK_TILE_VECTORS]) {
   if (t->add) {
-#pragma GCC unroll 14
+    CK_UNROLL(14)
     for (int i = 0; i < rows; i++) {
-#pragma GCC unroll 4
+      CK_UNROLL(4)
       for (int j = 0; j < vectors; j++)
         sums[i][j] += CK_OP(load_first)(c + i * c_stride + j * CK_LANES, j < vectors - 1 ? CK_LANES : tail);
     }
@@ -69,18 +69,18 @@ CK_INLINE void CK_OP(gemm_finish)(const ck_gemm_tile *t, CK_T *c, const ptrdiff_
   if (t->activation != CK_ACTIVATION_NONE) {
     const CK_V zero = {0}, six = zero + (CK_T)6;
     const bool bounded = t->activation == CK_ACTIVATION_RELU6;
-#pragma GCC unroll 14
+    CK_UNROLL(14)
     for (int i = 0; i < rows; i++) {
-#pragma GCC unroll 4
+      CK_UNROLL(4)
       for (int j = 0; j < vectors; j++) {
         sums[i][j] = CK_OP(select)((CK_VI)(sums[i][j] < zero), zero, sums[i][j]);
         if (bounded) sums[i][j] = CK_OP(select)((CK_VI)(sums[i][j] > six), six, sums[i][j]);
       }
     }
   }
-#pragma GCC unroll 14
+  CK_UNROLL(14)
   for (int i = 0; i < rows; i++) {
-#pragma GCC unroll 4
+    CK_UNROLL(4)
     for (int j = 0; j < vectors; j++)
       CK_OP(store_first)(c + i * c_stride + j * CK_LANES, sums[i][j], j < vectors - 1 ? CK_LANES : tail);
   }
@@ -108,7 +108,7 @@ CK_INLINE void CK_OP(gemm_body)(const ck_gemm_tile *t, const int rows, const int
     /* In place, every third row has a pointer and the next two are one and two strides from it: a register for each row would
      * be more than there are, and the compiler must not see through it. */
     const CK_T *third[(CK_TILE_ROWS + 2) / 3];
-#pragma GCC unroll 5
+    CK_UNROLL(5)
     for (int i = 0; i < rows; i += 3) {
       third[i / 3] = a + i * a_stride;
       __asm__("" : "+r"(third[i / 3]));
@@ -118,20 +118,20 @@ CK_INLINE void CK_OP(gemm_body)(const ck_gemm_tile *t, const int rows, const int
       CK_V line[CK_TILE_VECTORS];
       if (b_in_place) ahead = (uintptr_t)b + (uintptr_t)b_offset[CK_OFFSETS_AHEAD - 1] * sizeof(CK_T);
       const int lines = b_in_place ? vectors : a_in_place ? (vectors * CK_SIMD_BYTES + 63) / 64 : 1;
-#pragma GCC unroll 4
+      CK_UNROLL(4)
       for (int j = 0; j < lines; j++)
         __builtin_prefetch((const void *)(ahead + (uintptr_t)j * (b_in_place ? CK_SIMD_BYTES : 64)));
       ahead += ahead_step;
-#pragma GCC unroll 4
+      CK_UNROLL(4)
       for (int j = 0; j < vectors; j++) line[j] = CK_OP(load)(from + j * CK_LANES);
-#pragma GCC unroll 14
+      CK_UNROLL(14)
       for (int i = 0; i < rows; i++) {
         const CK_T at = a_in_place ? third[i / 3][i % 3 * a_stride] : a[i];
-#pragma GCC unroll 4
+        CK_UNROLL(4)
         for (int j = 0; j < vectors; j++) sums[i][j] += at * line[j];
       }
       if (!a_in_place) a += rows;
-#pragma GCC unroll 5
+      CK_UNROLL(5)
       for (int i = 0; i < rows; i += 3) third[i / 3]++;
       if (!b_in_place) b += b_stride;
     }

@@ -26,21 +26,21 @@ CK_INLINE void CK_OP(fold_max_block)(const ck_fold *a, ptrdiff_t at, const int v
   const CK_T *const src = (const CK_T *)a->src + at;
   CK_T *const dst = (CK_T *)a->dst + at;
   CK_V best[CK_FOLD_VECTORS];
-#pragma GCC unroll 4
+  CK_UNROLL(4)
   for (int v = 0; v < vectors; v++) best[v] = CK_OP(load_first)((a->resume ? dst : src) + v * CK_LANES, lanes);
   int64_t t2 = a->resume ? 0 : 1;
   for (int64_t t0 = 0; t0 < a->taps[0]; t0++) {
     for (int64_t t1 = 0; t1 < a->taps[1]; t1++) {
       const CK_T *const row = src + t0 * a->strides[0] + t1 * a->strides[1];
       for (; t2 < a->taps[2]; t2++) {
-#pragma GCC unroll 4
+        CK_UNROLL(4)
         for (int v = 0; v < vectors; v++)
           best[v] = CK_OP(larger)(best[v], CK_OP(load_first)(row + t2 * a->strides[2] + v * CK_LANES, lanes));
       }
       t2 = 0;
     }
   }
-#pragma GCC unroll 4
+  CK_UNROLL(4)
   for (int v = 0; v < vectors; v++) CK_OP(store_first)(dst + v * CK_LANES, best[v], lanes);
 }
 
@@ -69,24 +69,24 @@ CK_INLINE void CK_OP(fold_sum_block)(const ck_fold *a, ptrdiff_t at, const int v
   const CK_T *const src = (const CK_T *)a->src + at;
   CK_TWIDE *const dst = (CK_TWIDE *)a->dst + at;
   CK_WIDE_V sums[CK_FOLD_VECTORS];
-#pragma GCC unroll 4
+  CK_UNROLL(4)
   for (int v = 0; v < vectors; v++)
     sums[v] = a->resume ? CK_WIDE_OP(load_first)(dst + v * CK_WIDE_COUNT, lanes) : (CK_WIDE_V){0};
   for (int64_t t0 = 0; t0 < a->taps[0]; t0++) {
     for (int64_t t1 = 0; t1 < a->taps[1]; t1++) {
       const CK_T *row = src + t0 * a->strides[0] + t1 * a->strides[1];
       for (int64_t t2 = 0; t2 < a->taps[2]; t2++, row += a->strides[2]) {
-#pragma GCC unroll 4
+        CK_UNROLL(4)
         for (int v = 0; v < vectors; v++) sums[v] += CK_OP(widen)(row + v * CK_WIDE_COUNT, lanes);
       }
     }
   }
   if (a->divisor != 1) {
     const CK_WIDE_V divisor = CK_WIDE_OP(splat)((CK_TWIDE)a->divisor);
-#pragma GCC unroll 4
+    CK_UNROLL(4)
     for (int v = 0; v < vectors; v++) sums[v] /= divisor;
   }
-#pragma GCC unroll 4
+  CK_UNROLL(4)
   for (int v = 0; v < vectors; v++) CK_WIDE_OP(store_first)(dst + v * CK_WIDE_COUNT, sums[v], lanes);
 }
 
@@ -97,10 +97,10 @@ static void CK_OP(fold_sum)(const ck_fold *a) { CK_FOLD_BLOCKS(CK_OP(fold_sum_bl
 #if CK_KIND == CK_KIND_REAL && CK_BITS == 32
 CK_INLINE void CK_OP(fold_wide_flush)(double *dst, CK_V sums[CK_FOLD_VECTORS], const int vectors, const int lanes) {
   CK_T chains[CK_FOLD_VECTORS * CK_LANES];
-#pragma GCC unroll 4
+  CK_UNROLL(4)
   for (int v = 0; v < vectors; v++) CK_OP(store)(chains + v * CK_LANES, sums[v]);
   for (int i = 0; i < (vectors - 1) * CK_LANES + lanes; i++) dst[i] += (double)chains[i];
-#pragma GCC unroll 4
+  CK_UNROLL(4)
   for (int v = 0; v < vectors; v++) sums[v] = (CK_V){0};
 }
 
@@ -117,7 +117,7 @@ CK_INLINE void CK_OP(fold_wide_block)(const ck_fold *a, ptrdiff_t at, const int 
       for (int64_t left = a->taps[2]; left > 0;) {
         const int64_t chain = ck_min(left, room);
         for (int64_t t2 = 0; t2 < chain; t2++, row += a->strides[2]) {
-#pragma GCC unroll 4
+          CK_UNROLL(4)
           for (int v = 0; v < vectors; v++) sums[v] += CK_OP(load_first)(row + v * CK_LANES, lanes);
         }
         left -= chain;

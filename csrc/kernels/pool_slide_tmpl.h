@@ -47,14 +47,14 @@ CK_INLINE bool CK_OP(is_nan)(CK_T x) {
 CK_INLINE void CK_OP(slide_max_block)(const ck_slide *a, int64_t o, const ptrdiff_t stride, const int vectors, int lanes) {
   const CK_T *tap = (const CK_T *)a->src + o * stride;
   CK_V best[CK_SLIDE_VECTORS];
-#pragma GCC unroll 4
+  CK_UNROLL(4)
   for (int v = 0; v < vectors; v++) best[v] = CK_OP(slide_load)(tap + v * stride * CK_LANES, stride);
   for (int64_t t = 1; t < a->taps; t++) {
     tap += a->step;
-#pragma GCC unroll 4
+    CK_UNROLL(4)
     for (int v = 0; v < vectors; v++) best[v] = CK_OP(larger)(best[v], CK_OP(slide_load)(tap + v * stride * CK_LANES, stride));
   }
-#pragma GCC unroll 4
+  CK_UNROLL(4)
   for (int v = 0; v < vectors; v++) CK_OP(store_first)((CK_T *)a->dst + o + v * CK_LANES, best[v], lanes);
 }
 
@@ -92,14 +92,14 @@ CK_INLINE void CK_OP(slide_sum_block)(const ck_slide *a, int64_t o, const ptrdif
   const CK_T *tap = (const CK_T *)a->src + o * stride;
   const CK_V divisor = CK_OP(splat)((CK_T)a->divisor);
   CK_V sums[CK_SLIDE_VECTORS];
-#pragma GCC unroll 4
+  CK_UNROLL(4)
   for (int v = 0; v < vectors; v++) sums[v] = CK_OP(slide_load)(tap + v * stride * CK_LANES, stride);
   for (int64_t t = 1; t < a->taps; t++) {
     tap += a->step;
-#pragma GCC unroll 4
+    CK_UNROLL(4)
     for (int v = 0; v < vectors; v++) sums[v] += CK_OP(slide_load)(tap + v * stride * CK_LANES, stride);
   }
-#pragma GCC unroll 4
+  CK_UNROLL(4)
   for (int v = 0; v < vectors; v++) CK_OP(store_first)((CK_T *)a->dst + o + v * CK_LANES, sums[v] / divisor, lanes);
 }
 

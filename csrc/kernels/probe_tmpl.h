@@ -6,14 +6,14 @@ static double CK_OP(fma_probe)(int64_t iterations) {
   const volatile CK_T one = (CK_T)1, nothing = (CK_T)0; /* volatile: the compiler must not know them */
   const CK_V factor = CK_OP(splat)(one), term = CK_OP(splat)(nothing);
   CK_V sums[chains];
-#pragma GCC unroll 12
+  CK_UNROLL(12)
   for (int i = 0; i < chains; i++) sums[i] = CK_OP(splat)((CK_T)i);
   for (int64_t k = 0; k < iterations; k++) {
-#pragma GCC unroll 12
+    CK_UNROLL(12)
     for (int i = 0; i < chains; i++) sums[i] = sums[i] * factor + term;
   }
   CK_V total = {0};
-#pragma GCC unroll 12
+  CK_UNROLL(12)
   for (int i = 0; i < chains; i++) total += sums[i];
   __asm__ volatile("" : : "m"(total));
   return 2.0 * chains * CK_LANES * (double)iterations;

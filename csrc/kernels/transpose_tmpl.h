@@ -8,16 +8,16 @@
 /* The columns of a block of `rows` rows at src, of which `columns` are there, as vectors. */
 CK_INLINE void CK_OP(transpose_block)(const CK_T *src, const ptrdiff_t src_stride, const int rows, const int columns, CK_V *x) {
   CK_V y[CK_LANES];
-#pragma GCC unroll 16
+  CK_UNROLL(16)
   for (int r = 0; r < CK_LANES; r++) x[r] = CK_OP(load_first)(src + (r < rows ? r : 0) * src_stride, columns);
-#pragma GCC unroll 4
+  CK_UNROLL(4)
   for (int round = 1; round < CK_LANES; round *= 2) {
-#pragma GCC unroll 8
+    CK_UNROLL(8)
     for (int r = 0; r < CK_LANES / 2; r++) {
       y[2 * r] = CK_OP(zip_low)(x[r], x[r + CK_LANES / 2]);
       y[2 * r + 1] = CK_OP(zip_high)(x[r], x[r + CK_LANES / 2]);
     }
-#pragma GCC unroll 16
+    CK_UNROLL(16)
     for (int r = 0; r < CK_LANES; r++) x[r] = y[r];
   }
 }
@@ -36,7 +36,7 @@ static void CK_OP(transpose)(const ck_transpose *t) {
         CK_V x[CK_LANES];
         CK_OP(transpose_block)(src + i * src_stride + j, src_stride, CK_LANES, CK_LANES, x);
         CK_T *to = dst + j * dst_stride + i;
-#pragma GCC unroll 16
+        CK_UNROLL(16)
         for (int r = 0; r < CK_LANES; r++, to += dst_stride) CK_OP(store)(to, x[r]);
       }
       row = j;
@@ -44,7 +44,7 @@ static void CK_OP(transpose)(const ck_transpose *t) {
     for (; j + CK_LANES <= t->columns; j += CK_LANES) {
       CK_V x[CK_LANES];
       CK_OP(transpose_block)(src + i * t->src_stride + j, t->src_stride, rows, CK_LANES, x);
-#pragma GCC unroll 16
+      CK_UNROLL(16)
       for (int r = 0; r < CK_LANES; r++) {
         CK_OP(store_first)(dst + (turn * turn_rows + row) * t->dst_stride + i, x[r], stored);
         if (++turn == turns) turn = 0, row++;
@@ -54,7 +54,7 @@ static void CK_OP(transpose)(const ck_transpose *t) {
     const int columns = (int)(t->columns - j);
     CK_V x[CK_LANES];
     CK_OP(transpose_block)(src + i * t->src_stride + j, t->src_stride, rows, columns, x);
-#pragma GCC unroll 16
+    CK_UNROLL(16)
     for (int r = 0; r < CK_LANES; r++) {
       if (r >= columns) break;
       CK_OP(store_first)(dst + (turn * turn_rows + row) * t->dst_stride + i, x[r], stored);

@@ -40,7 +40,7 @@ CK_INLINE void CK_OP(winograd_forth)(const int n, const CK_V *x, CK_V *v) {
 CK_INLINE void CK_OP(winograd_back)(const int n, const int m, const CK_V *x, CK_V *y) {
   const CK_V zero = {0};
   CK_V last[CK_WINOGRAD_TAPS_MOST];
-#pragma GCC unroll 5
+  CK_UNROLL(5)
   for (int k = 0; k < CK_WINOGRAD_TAPS_MOST; k++) y[k] = zero, last[k] = k == m - 1 ? x[n - 1] : zero;
   if (n == 1) {
     y[0] = x[0];
@@ -69,21 +69,21 @@ CK_INLINE void CK_OP(winograd_input_body)(const ck_winograd_input *t, const int 
   const ptrdiff_t row_step = t->row_step, column_step = t->column_step, plane_step = t->plane_step;
   for (int64_t c = t->count; c > 0; c--, src += t->src_next, dst += t->dst_next) {
     CK_V half[CK_WINOGRAD_MOST][CK_WINOGRAD_MOST];
-#pragma GCC unroll 6
+    CK_UNROLL(6)
     for (int i = 0; i < rows; i++) {
       CK_V x[CK_WINOGRAD_MOST], v[CK_WINOGRAD_MOST];
-#pragma GCC unroll 6
+      CK_UNROLL(6)
       for (int j = 0; j < columns; j++) x[j] = CK_OP(load)(src + i * row_step + j * column_step);
       CK_OP(winograd_forth)(columns, x, v);
-#pragma GCC unroll 6
+      CK_UNROLL(6)
       for (int j = 0; j < columns; j++) half[j][i] = v[j];
     }
     CK_T *to = dst;
-#pragma GCC unroll 6
+    CK_UNROLL(6)
     for (int j = 0; j < columns; j++) {
       CK_V v[CK_WINOGRAD_MOST];
       CK_OP(winograd_forth)(rows, half[j], v);
-#pragma GCC unroll 6
+      CK_UNROLL(6)
       for (int i = 0; i < rows; i++, to += plane_step) CK_OP(store)(to, v[i]);
     }
   }
@@ -116,23 +116,23 @@ CK_INLINE void CK_OP(winograd_output_body)(const ck_winograd_output *t, const in
   for (int64_t c = t->count; c > 0; c--, src += t->src_next, dst += t->dst_next) {
     CK_V half[CK_WINOGRAD_TAPS_MOST][CK_WINOGRAD_MOST];
     const CK_T *from = src;
-#pragma GCC unroll 6
+    CK_UNROLL(6)
     for (int j = 0; j < columns; j++) {
       CK_V x[CK_WINOGRAD_MOST], y[CK_WINOGRAD_TAPS_MOST];
-#pragma GCC unroll 6
+      CK_UNROLL(6)
       for (int i = 0; i < rows; i++, from += plane_step) x[i] = CK_OP(load)(from);
       CK_OP(winograd_back)(rows, out_rows, x, y);
-#pragma GCC unroll 5
+      CK_UNROLL(5)
       for (int i = 0; i < CK_WINOGRAD_TAPS_MOST; i++) half[i][j] = y[i];
     }
     const CK_V term = bias ? CK_OP(load_first)(bias, t->lanes) : (CK_V){0};
     if (bias) bias += t->bias_next;
-#pragma GCC unroll 5
+    CK_UNROLL(5)
     for (int i = 0; i < CK_WINOGRAD_TAPS_MOST; i++) {
       if (i >= (whole ? out_rows : t->rows_stored)) break;
       CK_V y[CK_WINOGRAD_TAPS_MOST];
       CK_OP(winograd_back)(columns, out_columns, half[i], y);
-#pragma GCC unroll 5
+      CK_UNROLL(5)
       for (int j = 0; j < CK_WINOGRAD_TAPS_MOST; j++) {
         if (j >= (whole ? out_columns : t->columns_stored)) break;
         const CK_V done = CK_OP(winograd_activate)(y[j] + term, t->activation);
