@@ -13,10 +13,10 @@ are compiled side by side, and OpenMP is used where the compiler has it. Environ
 from __future__ import annotations
 
 import os
-import sys
 import platform
 import shutil
 import subprocess
+import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path

@@ -18,6 +18,7 @@ from test_threads_processes import child_environment, run_python
 
 import convkit
 from convkit import _core
+from convkit._core import build_flags
 from convkit.selftest import settled
 
 ISAS = {"scalar", "avx2", "avx512", "neon"}
@@ -473,6 +474,7 @@ def test_command_help() -> None:
 # --------------------------------------------------------------------------------------- import
 
 
+@pytest.mark.skipif("-fsanitize" in build_flags(), reason="the sanitizers take longer to start than the library")
 def test_import_is_quick(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """What convkit adds to the import of NumPy, best of six, of which the first compiles the modules."""
     code = """

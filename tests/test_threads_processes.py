@@ -26,10 +26,10 @@ on_posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 
 
 def child_environment(**variables: str) -> dict[str, str]:
-    """Return this environment without thread settings, with the package importable."""
+    """Return this environment without thread settings; children import the package under test, not the tree they start in."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("CONVKIT_", "OMP_", "GOMP_", "KMP_"))}
     path = [str(Path(convkit.__file__).parent.parent), kept.get("PYTHONPATH", "")]
-    return kept | {"PYTHONPATH": os.pathsep.join(filter(None, path))} | variables
+    return kept | {"PYTHONPATH": os.pathsep.join(filter(None, path)), "PYTHONSAFEPATH": "1"} | variables
 
 
 def run_python(*parts: str, timeout: float = 60.0, **variables: str) -> str:
