@@ -17,7 +17,7 @@ OBJDUMP = shutil.which("objdump")
 pytestmark = [
     pytest.mark.skipif(OBJDUMP is None, reason="objdump (binutils) is not installed"),
     pytest.mark.skipif(not LIBRARY.exists(), reason="built without the static library"),
-    pytest.mark.skipif("-fsanitize" in build_flags(), reason="the sanitizers' checks take registers of their own"),
+    pytest.mark.skipif("-fsanitize" in build_flags(), reason="a build with sanitizers, whose code is not what users run"),
 ]
 
 FMA = re.compile(r"\bv?fn?madd|\bfmla\b")
