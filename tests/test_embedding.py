@@ -18,7 +18,10 @@ from convkit import _core
 INCLUDE = Path(convkit.get_include())
 LIBRARY = Path(convkit.get_library_dir())
 PXD = Path(_core.__file__).with_name("_core.pxd")
-CC, CXX = os.environ.get("CC", "cc").split(), os.environ.get("CXX", "c++").split()
+# The library wants the OpenMP runtime of the compiler that made it.
+CLANG = _core.compiler().startswith("clang")
+CC = os.environ.get("CC", "clang" if CLANG else "cc").split()
+CXX = os.environ.get("CXX", "clang++" if CLANG else "c++").split()
 LINK = [f"-L{LIBRARY}", "-lconvkit", "-lm", *(["-fopenmp"] if _core.has_openmp() else [])]
 
 pytestmark = [
