@@ -87,7 +87,7 @@ int main(void) {
   conv.window.stride[2] = 0;
   ck_conv_plan refused;
   ck_status status = ck_conv_plan_init(&refused, &conv, CK_ALGORITHM_AUTO);
-  printf("%s %s\n", ck_status_argument(status), ck_status_rule(status));
+  printf("%s %s\n", ck_status_argument((int)status), ck_status_rule((int)status));
   return 0;
 }
 """
