@@ -194,9 +194,9 @@ static ck_winograd_split split_local(const ck_conv_plan *plan, const ck_winograd
    * input's transform. */
   const bool by_units = w->units >= s.planes;
   int64_t *parts = by_units ? &s.unit_parts : &s.plane_parts;
-  const int64_t units = by_units ? w->units : s.planes,
-                images = plan->problem.g * s.samples * s.plane_parts * s.unit_parts / *parts;
-  const int64_t tiles = w->axis[0].tiles * w->axis[1].tiles * s.planes * *parts / (s.plane_parts * s.unit_parts);
+  const int64_t units = by_units ? w->units : s.planes, others = by_units ? s.plane_parts : s.unit_parts;
+  const int64_t images = plan->problem.g * s.samples * others;
+  const int64_t tiles = w->axis[0].tiles * w->axis[1].tiles * s.planes / others;
   const int64_t most = ck_clamp(tiles / ck_winograd_tile_rows(plan), *parts, units),
                 channels = ck_winograd_output_tiles(plan, w);
   const ck_split_side side[2] = {{units, *parts, most, READ_AGAIN / (double)tiles},
