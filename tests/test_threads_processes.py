@@ -47,7 +47,7 @@ def run_python(*parts: str, timeout: float = 60.0, **variables: str) -> str:
 
 
 def with_openmp() -> bool:
-    return bool(convkit.show_config(mode="dict")["openmp"])
+    return bool(convkit.show_config(mode="dict")["openmp"] != "none")
 
 
 def large() -> tuple[np.ndarray, np.ndarray]:
