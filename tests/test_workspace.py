@@ -48,18 +48,22 @@ def planned(problem: tuple[Any, ...], layout: str, algorithm: str, dtype: str, p
 @pytest.mark.parametrize("layout", ["channels_first", "channels_last"])
 @pytest.mark.parametrize("prepared", [True, False])
 def test_workspace_is_bounded(layout: str, dtype: str, prepared: bool) -> None:
-    """At most 8 MB a thread; packed weights of a call take 8 MB at the most, Winograd's shared tiles 20."""
+    """At most 8 MB a thread, and 2 with Winograd; packed weights of a call take 8 MB at the most, Winograd's shared tiles 20.
+
+    In float64 and with narrow vectors a fourth or a half more.
+    """
+    most, winograd_most = (8 * MB, 2 * MB) if dtype == "float32" else (10 * MB, 3 * MB)
     for problem in (*LAYERS, *LARGE):
         for algorithm in convkit.algorithms():
             try:
                 conv = planned(problem, layout, algorithm, dtype, prepared)
             except NotImplementedError:
                 continue
-            assert conv.thread_bytes <= 8 * MB, (problem, algorithm)
+            assert conv.thread_bytes <= most, (problem, algorithm)
             if algorithm != "winograd":
                 assert conv.shared_bytes <= (0 if prepared else 8 * MB), (problem, algorithm)
             elif prepared:
-                assert conv.thread_bytes <= 2 * MB, problem
+                assert conv.thread_bytes <= winograd_most, problem
                 assert conv.shared_bytes <= 20 * MB, problem
 
 
