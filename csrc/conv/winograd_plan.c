@@ -87,9 +87,10 @@ static ck_winograd sizes_of(const ck_conv_plan *plan, int n) {
   const ck_winograd_axis *high = &w.axis[0], *wide = &w.axis[1];
   w.elements = high->n * wide->n;
   w.v_row = ck_winograd_row(&w, w.channels);
-  /* A unit's strip keeps to STRIP_BYTES, if it is not a single tile of each class. */
+  /* A unit's strip keeps to STRIP_BYTES and its V to SHARED_BYTES, if it is not a single tile of each class. */
   const int64_t columns = STRIP_BYTES / (high->n * w.lanes * w.size) - (wide->taps - 1) * wide->dilation;
-  const int64_t most = ck_max(ck_min(columns / (wide->m * wide->dilation), 64 / wide->classes), 1);
+  const int64_t together = SHARED_BYTES / w.elements / w.size / w.v_row / wide->classes;
+  const int64_t most = ck_max(ck_min(ck_min(columns / (wide->m * wide->dilation), 64 / wide->classes), together), 1);
   w.segments = ck_ceil_div(wide->class_tiles, most);
   w.segment = ck_ceil_div(wide->class_tiles, w.segments) * wide->classes;
   w.segments = ck_ceil_div(wide->tiles, w.segment);
