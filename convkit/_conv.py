@@ -165,6 +165,8 @@ def _described(
     padding_mode: Any, layout: Any, activation: Any, algorithm: Any,
 ) -> Problem:  # fmt: skip
     """As `describe`, for a functional call: the last few problems are remembered."""
+    problem = x_shape, x_dtype, weight_shape
+    others = groups, padding_mode, layout, activation, algorithm, False, default_names()
     plain = _plain(stride), _plain(padding), _plain(dilation)
     if (
         None not in plain
@@ -175,28 +177,10 @@ def _described(
         and type(algorithm) is str
     ):
         try:
-            return _described_on(
-                _core.isa_current(),
-                (
-                    x_shape,
-                    x_dtype,
-                    weight_shape,
-                    *plain,
-                    groups,
-                    padding_mode,
-                    layout,
-                    activation,
-                    algorithm,
-                    False,
-                    default_names(),
-                ),
-            )
+            return _described_on(_core.isa_current(), (*problem, *plain, *others))
         except ValueError:
             pass  # to be raised with the arguments as they were given
-    return describe(
-        x_shape, x_dtype, weight_shape, stride, padding, dilation, groups, padding_mode, layout, activation, algorithm, False,
-        default_names(),
-    )  # fmt: skip
+    return describe(*problem, stride, padding, dilation, *others)
 
 
 def pad(x: Array, pads: arg.Pairs, layout: int, mode: str) -> Array:

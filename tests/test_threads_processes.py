@@ -19,6 +19,7 @@ import pytest
 from cases_pool import make_array
 
 import convkit
+from convkit import _core
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux' /proc")
 can_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
@@ -47,7 +48,7 @@ def run_python(*parts: str, timeout: float = 60.0, **variables: str) -> str:
 
 
 def with_openmp() -> bool:
-    return bool(convkit.show_config(mode="dict")["openmp"] != "none")
+    return _core.has_openmp()
 
 
 def large() -> tuple[np.ndarray, np.ndarray]:
