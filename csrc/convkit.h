@@ -66,9 +66,9 @@ enum {
 
 const char *ck_conv_algorithm_name(int algorithm); /* NULL beyond the last */
 
-/* Where the micro-kernel finds the pixels of a tile: in a block that holds them once a tap; in the input itself (a tile that
- * does not lie wholly inside it is lowered alone); in a padded copy of the input rows that holds them once. */
-typedef enum { CK_PIXELS_LOWERED, CK_PIXELS_IN_PLACE, CK_PIXELS_PANEL } ck_conv_pixels;
+/* Where the micro-kernel finds the pixels of a tile: in a block that holds them once a tap; in the input itself; in a copy of
+ * input rows that holds them once, padded, or with the channels of each place side by side. */
+typedef enum { CK_PIXELS_LOWERED, CK_PIXELS_IN_PLACE, CK_PIXELS_PANEL, CK_PIXELS_TRANSPOSED } ck_conv_pixels;
 
 /* How the loops are blocked (conv/loops.h has them). Sizes in elements. */
 typedef struct {
@@ -78,14 +78,15 @@ typedef struct {
   bool run_on;                      /* panel: lanes run on over the ends of output rows */
   bool weights_in_place;            /* weights are read as they were given */
   bool weights_by_tile;             /* weights are packed for a register tile at a time, just before it is used */
+  bool skips;                       /* taps that lie in the padding are left out */
   bool staged;                      /* sums are kept in a block of the workspace and transposed into dst at the end */
   int32_t vectors, rows;            /* micro-kernel tile */
-  int64_t k_outer, k_inner;         /* the reduction: channels x taps (channels first), taps x channels (channels last) */
+  int64_t k_outer, k_inner;         /* the reduction: taps x channels */
   int64_t block_outer, block_inner; /* the part of it that one pass takes */
   int64_t group_pixels;             /* pixels that are lowered, or copied to the panel, together, at most */
   int64_t pixel_unit;               /* tasks begin at a multiple of it */
   int64_t sums_stride;              /* of the staged sums, from pixel to pixel */
-  size_t tiles_at, moves_at, offsets_at, lowered_at, weights_at, sums_at; /* in a thread's workspace */
+  size_t tiles_at, moves_at, offsets_at, taps_at, lowered_at, weights_at, sums_at, zeros_at; /* in a thread's workspace */
 } ck_conv_tiling;
 
 /* Plain data: a plan may be copied and shared. */

@@ -1,7 +1,7 @@
 /* loops.c: runs the loop nest of loops.h. Planning is in tiling.c, lowering in lowering.c. */
 #include "loops.h"
 
-#include "lowering.h"
+#include "view.h"
 
 #include "../base/cpu.h"
 
@@ -14,6 +14,7 @@ typedef struct {
   const ck_kernels *kernels;
   ck_loops_split split;
   const char *weights; /* packed, or in place */
+  const bool *finite;  /* packed weights: one for each channel tile of each group */
   const char *src_end;
   int64_t element, pixels; /* bytes of a sum, pixels of an output plane */
   const ck_control *control;
@@ -26,9 +27,11 @@ typedef struct {
   ck_tile *tiles;
   ck_move *moves;
   ptrdiff_t *offsets;
-  int64_t runs;                   /* of k that lie side by side, one offset each (in place) */
-  char *lowered, *weights, *sums; /* lowered: also the panel; weights: of one channel tile */
-  const char *origin;             /* of tiles that are not lowered: the group's first channel in the sample, or the panel */
+  ck_gemm_run *runs;
+  ck_view_taps *taps;             /* of each region of the view */
+  char *lowered, *weights, *sums; /* lowered: also the panel and the transposed copy; weights: of one channel tile */
+  char *zeros;                    /* as many as a block has channels */
+  const char *origin;             /* of tiles that are not lowered: channel 0 of the block in the sample, or the copy */
   ck_panel panel;
   int slot;
   int64_t unasked; /* steps since the last look at whether to go on */
@@ -42,15 +45,15 @@ typedef struct {
   char *packed;
 } ck_pack_call;
 
-/* The weights of a channel tile for a block of K: [k][width], a transposition. Channels last, the taps of a channel are dealt
- * out to their places. */
-static void pack_block(const ck_conv_plan *plan, const char *weights, int64_t group, ck_channel_tile tile, ck_k_block block,
+/* The weights of a channel tile for a block of K: [k][width], a transposition that deals out the taps of a channel to their
+ * places. Returns whether all are finite. */
+static bool pack_block(const ck_conv_plan *plan, const char *weights, int64_t group, ck_channel_tile tile, ck_k_block block,
                        char *packed) {
   const ck_conv_tiling *t = &plan->tiling;
   const ck_dtype sum = ck_dtype_sum(plan->problem.src_dtype);
-  const bool channels_last = plan->problem.layout == CK_LAYOUT_CHANNELS_LAST;
-  const int64_t k = ck_reduction(plan), taps = channels_last ? block.outer1 - block.outer0 : 1;
-  const int64_t first = channels_last ? block.inner0 * t->k_outer + block.outer0 : block.k0;
+  const int64_t k = ck_reduction(plan), taps = block.outer1 - block.outer0;
+  const int64_t first = block.inner0 * t->k_outer + block.outer0;
+  bool finite = true;
   const ck_transpose transpose = {
       .src = weights + ((group * ck_out_channels(plan) + tile.first) * k + first) * ck_dtype_size(sum),
       .dst = packed,
@@ -59,8 +62,16 @@ static void pack_block(const ck_conv_plan *plan, const char *weights, int64_t gr
       .rows = tile.count,
       .columns = block.k,
       .turns = taps < block.k ? taps : 1,
-      .fill = !t->pixel_lanes};
+      .fill = !t->pixel_lanes,
+      .finite = &finite};
   ck_isa_table(plan->isa)->of[sum].transpose(&transpose);
+  return finite;
+}
+
+/* What is known of the packed weights stands after them. */
+static bool *finite_at(const ck_conv_plan *plan, const void *packed) {
+  const ck_dtype sum = ck_dtype_sum(plan->problem.src_dtype);
+  return (bool *)((char *)packed + plan->problem.g * ck_packed_elements(plan) * ck_dtype_size(sum));
 }
 
 static void pack_tile(const void *context, int64_t task, int slot) {
@@ -70,11 +81,13 @@ static void pack_tile(const void *context, int64_t task, int slot) {
   const int64_t size = ck_dtype_size(ck_dtype_sum(plan->problem.src_dtype));
   const ck_channel_tile tile = ck_channel_tile_at(plan, task % tiles);
   char *packed = call->packed + (group * ck_packed_elements(plan) + tile.first * ck_reduction(plan)) * size;
+  bool finite = true;
   (void)slot;
   for (int64_t b = 0; b < blocks; b++) {
     const ck_k_block block = ck_k_block_at(&plan->tiling, b);
-    pack_block(plan, call->weights, group, tile, block, packed + block.k0 * tile.width * size);
+    finite &= pack_block(plan, call->weights, group, tile, block, packed + block.k0 * tile.width * size);
   }
+  finite_at(plan, call->packed)[task] = finite;
 }
 
 void ck_loops_pack(const ck_conv_plan *plan, const void *weights, void *packed) {
@@ -85,13 +98,10 @@ void ck_loops_pack(const ck_conv_plan *plan, const void *weights, void *packed) 
 
 /* ---- One task ------------------------------------------------------------------------------------------------------------ */
 
-/* The weights of a channel tile as an operand of gemm; packed now, if they have not been. */
+/* The weights of a channel tile as an operand of gemm. */
 static const char *weights_at(const ck_loops_call *call, const ck_loops_task *task, ck_channel_tile tile, ck_k_block block) {
   const ck_conv_plan *plan = call->plan;
-  if (plan->tiling.weights_by_tile) {
-    pack_block(plan, call->weights, task->group, tile, block, task->weights);
-    return task->weights;
-  }
+  if (plan->tiling.weights_by_tile) return task->weights;
   if (plan->tiling.weights_in_place)
     return call->weights + ((task->group * ck_out_channels(plan) + tile.first) * ck_reduction(plan) + block.k0) * call->element;
   return call->weights +
@@ -103,7 +113,7 @@ static void aim_at_pixels(const ck_loops_call *call, const ck_loops_task *task, 
                           ck_gemm_tile *g) {
   const ck_conv_plan *plan = call->plan;
   const ck_conv_tiling *t = &plan->tiling;
-  const bool here = tile->packed == CK_IN_PLACE, channels_last = plan->problem.layout == CK_LAYOUT_CHANNELS_LAST;
+  const bool here = tile->packed == CK_IN_PLACE;
   const char *from = here ? task->origin + tile->origin * call->element : task->lowered + tile->packed * call->element;
   if (t->pixel_lanes) {
     g->b = from;
@@ -119,11 +129,11 @@ static void aim_at_pixels(const ck_loops_call *call, const ck_loops_task *task, 
   }
   g->a = from;
   g->rows = tile->count;
-  g->a_in_place = here || channels_last;
-  g->a_offsets = here ? task->offsets : NULL;
-  g->k_outer = here ? task->runs : 1;
-  g->k = block.k / g->k_outer;
-  g->a_stride = !here ? ck_lowered_stride(t) : t->window.stride[2] * (channels_last ? plan->problem.ic : 1);
+  g->a_in_place = here || plan->problem.layout == CK_LAYOUT_CHANNELS_LAST;
+  g->a_stride = tile->stride;
+  g->runs = here ? task->taps[tile->region].runs : NULL;
+  g->k_outer = here ? task->taps[tile->region].inside : 1;
+  g->k = here ? task->taps[tile->region].length : block.k;
 }
 
 /* Sets the operand that reads weights, and the bias that goes with them. */
@@ -154,10 +164,11 @@ static void aim_at_sums(const ck_loops_call *call, const ck_loops_task *task, co
   const int64_t channel = task->group * ck_out_channels(plan) + channels.first;
   char *dst = call->buffers->dst;
   if (plan->tiling.staged) {
-    g->c_stride = plan->tiling.sums_stride;
-    g->c = task->sums + ((tile->pixel - first_pixel) * g->c_stride + channels.first - task->channel0) * call->element;
+    const int64_t stride = plan->tiling.sums_stride;
+    g->c_stride = tile->pixel_step * stride;
+    g->c = task->sums + ((tile->pixel - first_pixel) * stride + channels.first - task->channel0) * call->element;
   } else if (p->layout == CK_LAYOUT_CHANNELS_LAST) {
-    g->c_stride = p->oc;
+    g->c_stride = tile->pixel_step * p->oc;
     g->c = dst + ((task->sample * call->pixels + tile->pixel) * p->oc + channel) * call->element;
   } else {
     g->c_stride = call->pixels;
@@ -180,8 +191,8 @@ static void unstage(const ck_loops_call *call, const ck_loops_task *task, int64_
 }
 
 /* The packed weights of channel tile `next` come from beyond L2 while those before it are multiplied with `tile_count` pixel
- * tiles: a share with each. At its first use they would arrive more slowly than they can be multiplied. */
-static void fetch_ahead(const ck_loops_call *call, const ck_loops_task *task, int64_t next, int64_t tile_count,
+ * tiles, in so many steps of k: a share with each. At its first use they would arrive more slowly than they can be multiplied. */
+static void fetch_ahead(const ck_loops_call *call, const ck_loops_task *task, int64_t next, int64_t tile_count, int64_t steps,
                         ck_k_block block, ck_gemm_tile *g) {
   const ck_conv_tiling *t = &call->plan->tiling;
   const bool packed = !t->weights_by_tile && !t->weights_in_place;
@@ -191,7 +202,26 @@ static void fetch_ahead(const ck_loops_call *call, const ck_loops_task *task, in
   const int64_t bytes = (task->channel_tile1 - task->channel_tile0) * tile.width * block.k * call->element;
   if (bytes < ck_cpu_caches().l2 / 2) return;
   g->ahead = weights_at(call, task, tile, block);
-  g->ahead_step = ck_ceil_div(tile.width * call->element, tile_count);
+  g->ahead_step = ck_ceil_div(tile.width * call->element * block.k, ck_max(steps, 1));
+}
+
+/* A pixel does not see the taps that lie in the padding, whose products with zero are zero unless a weight is not finite: then
+ * they are NaN, and are summed before the others. */
+static void multiply_padding(const ck_loops_call *call, const ck_loops_task *task, const ck_tile *tile, ck_k_block block,
+                             ck_gemm_tile *g) {
+  const ck_view_taps *taps = &task->taps[tile->region];
+  ck_gemm_tile zeros = *g;
+  if (taps->outside == 0) return;
+  memset(task->zeros, 0, (size_t)((block.inner1 - block.inner0) * call->element));
+  zeros.a = task->zeros;
+  zeros.a_stride = 0;
+  zeros.runs = taps->runs + taps->inside;
+  zeros.k_outer = taps->outside;
+  zeros.k = block.inner1 - block.inner0;
+  zeros.activation = CK_ACTIVATION_NONE;
+  zeros.ahead = NULL;
+  call->kernels->gemm(&zeros);
+  g->resume = true;
 }
 
 /* Whether the call has been interrupted; looks only once enough has been done since the last time. */
@@ -208,17 +238,26 @@ static bool multiply(const ck_loops_call *call, ck_loops_task *task, int64_t til
   const ck_conv_plan *plan = call->plan;
   ck_gemm_tile g = {.k_outer = 1,
                     .k = block.k,
-                    .resume = block.k0 > 0,
                     .activation = block.k0 + block.k == ck_reduction(plan) ? plan->problem.activation : CK_ACTIVATION_NONE};
+  const bool seen = plan->tiling.skips;
+  int64_t steps = seen ? 0 : tile_count * block.k;
+  for (int64_t i = 0; i < tile_count && seen; i++) {
+    const ck_view_taps *taps = &task->taps[task->tiles[i].region];
+    steps += taps->inside * taps->length;
+  }
   for (int64_t i = task->channel_tile0; i < task->channel_tile1; i++) {
     const ck_channel_tile channels = ck_channel_tile_at(plan, i);
+    bool finite = !seen || !call->finite || call->finite[task->group * ck_channel_tile_count(plan) + i];
+    if (plan->tiling.weights_by_tile) finite = pack_block(plan, call->weights, task->group, channels, block, task->weights);
     aim_at_weights(call, task, channels, block, &g);
-    fetch_ahead(call, task, i + 1, tile_count, block, &g);
+    fetch_ahead(call, task, i + 1, tile_count, steps, block, &g);
     for (const ck_tile *tile = task->tiles; tile < task->tiles + tile_count; tile++) {
+      g.resume = block.k0 > 0;
       aim_at_pixels(call, task, tile, block, &g);
       aim_at_sums(call, task, tile, channels, first_pixel, &g);
+      if (!finite && seen) multiply_padding(call, task, tile, block, &g);
       call->kernels->gemm(&g);
-      if (g.ahead) g.ahead += g.ahead_step * block.k;
+      if (g.ahead) g.ahead += g.ahead_step * g.k_outer * g.k;
     }
     if (stopped(call, task, tile_count * block.k)) return false;
   }
@@ -233,21 +272,30 @@ static bool run_group(const ck_loops_call *call, ck_loops_task *task, int64_t fi
   const ck_conv_buffers *buffers = call->buffers;
   const int64_t blocks = ck_k_block_count(t), source = ck_dtype_size(plan->problem.src_dtype);
   const char *sample = (const char *)buffers->src + task->sample * buffers->src_batch_stride * source;
-  const bool panel = t->pixels == CK_PIXELS_PANEL, in_place = t->pixels == CK_PIXELS_IN_PLACE;
+  const bool panel = t->pixels == CK_PIXELS_PANEL, transposed = t->pixels == CK_PIXELS_TRANSPOSED;
+  const bool viewed = ck_loops_viewed(t);
+  const ck_view view = viewed ? ck_view_of(plan, first, last) : (ck_view){0};
   if (panel) task->panel = ck_panel_of(t, last - first);
-  const int64_t count =
-      panel ? ck_panel_tiles(plan, &task->panel, first, last, task->tiles) : ck_tiles_cut(plan, first, last, task->tiles);
+  const int64_t count = panel    ? ck_panel_tiles(plan, &task->panel, first, last, task->tiles)
+                        : viewed ? ck_view_tiles(plan, &view, task->tiles)
+                                 : ck_tiles_cut(plan, first, last, task->tiles);
   const int64_t plane = plan->problem.layout == CK_LAYOUT_CHANNELS_LAST ? 1 : ck_volume(t->window.in);
-  task->origin = panel ? task->lowered : sample + task->group * ck_in_channels(plan) * plane * source;
+  task->origin = panel || transposed ? task->lowered : sample + task->group * ck_in_channels(plan) * plane * source;
   for (int64_t b = 0; b < blocks; b++) {
     const ck_k_block block = ck_k_block_at(t, b);
-    if (panel) {
+    if (viewed) {
+      ck_view_list_taps(plan, &view, block, task->taps, task->runs);
+      if (transposed)
+        ck_view_fill(plan, &view, sample, task->group, block, task->lowered);
+      else
+        task->origin = sample + (task->group * ck_in_channels(plan) + block.inner0) * source;
+    } else if (panel) {
       ck_panel_offsets(plan, &task->panel, block, task->offsets);
       ck_panel_fill(plan, &task->panel, sample, call->src_end, task->group, block, first, task->moves, task->lowered);
     } else {
+      if (t->pixels == CK_PIXELS_IN_PLACE) ck_tap_offsets(plan, block, task->offsets);
       ck_lower(plan, sample, call->src_end, task->group, block, task->tiles, count, task->moves, task->lowered);
     }
-    if (in_place) task->runs = ck_tap_offsets(plan, block, task->offsets);
     if (!multiply(call, task, count, first, block)) return false;
   }
   if (t->staged) unstage(call, task, first, last - first);
@@ -257,6 +305,7 @@ static bool run_group(const ck_loops_call *call, ck_loops_task *task, int64_t fi
 /* Where the group that begins at a pixel must end: a panel holds whole rows of one depth, or a part of one row. */
 static int64_t group_end(const ck_loops_call *call, int64_t from, int64_t step, int64_t last) {
   const ck_conv_tiling *t = &call->plan->tiling;
+  if (ck_loops_viewed(t)) return ck_view_end(&t->window, from, step, last);
   const int64_t row = t->window.out[2], within = t->group_pixels < row ? row : row * t->window.out[1];
   const int64_t end = ck_min(from + step, last);
   return t->pixels == CK_PIXELS_PANEL ? ck_min(end, (from / within + 1) * within) : end;
@@ -276,9 +325,12 @@ static void run_task(const void *context, int64_t number, int slot) {
       .tiles = (ck_tile *)(own + t->tiles_at),
       .moves = (ck_move *)(own + t->moves_at),
       .offsets = (ptrdiff_t *)(own + t->offsets_at),
+      .runs = (ck_gemm_run *)(own + t->offsets_at),
+      .taps = (ck_view_taps *)(own + t->taps_at),
       .lowered = own + t->lowered_at,
       .weights = own + t->weights_at,
       .sums = own + t->sums_at,
+      .zeros = own + t->zeros_at,
       .slot = slot,
   };
   task.channel0 = ck_channel_tile_at(plan, task.channel_tile0).first;
@@ -314,6 +366,7 @@ ck_status ck_loops_run(const ck_conv_plan *plan, const ck_conv_buffers *buffers,
     if (status) return status;
     call.weights = buffers->workspace;
   }
+  if (plan->packed_bytes > 0 || plan->shared_bytes > 0) call.finite = finite_at(plan, call.weights);
   call.control = &narrowed;
   call.stop = &stop;
   const int64_t tasks = buffers->n * p->g * call.split.pixel_parts * call.split.channel_parts;

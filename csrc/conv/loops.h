@@ -5,6 +5,7 @@
  *       for a block of K
  *         lower the tiles that are not read in place     lowering.c
  *         or copy the input of the group to a panel      panel.c
+ *         or transpose it, or read it where it is        view.c
  *         for channel tile: for pixel tile: gemm         pixels in lanes: A = weights, B = pixels
  *                                                        channels in lanes: A = pixels, B = weights
  *       transpose the sums into dst                      channels in lanes, channels-first output
@@ -61,6 +62,11 @@ CK_INLINE int64_t ck_reduction(const ck_conv_plan *plan) { return plan->tiling.k
 int64_t ck_tile_pixels(const ck_conv_plan *plan);
 /* Elements of one group's packed weights; overflow cannot happen after ck_conv_problem_check. */
 int64_t ck_packed_elements(const ck_conv_plan *plan);
+
+/* Pixels are rows of A that are read where the channels of a place lie side by side (view.h). */
+CK_INLINE bool ck_loops_viewed(const ck_conv_tiling *t) {
+  return t->pixels == CK_PIXELS_TRANSPOSED || (t->pixels == CK_PIXELS_IN_PLACE && !t->pixel_lanes);
+}
 
 int64_t ck_channel_tile_count(const ck_conv_plan *plan);
 ck_channel_tile ck_channel_tile_at(const ck_conv_plan *plan, int64_t index);

@@ -38,23 +38,18 @@ CK_INLINE void step_on(const int64_t size[CK_AXES], int64_t at[CK_AXES]) {
   at[0]++;
 }
 
-/* Whether every tap of every pixel of the tile lies inside the input, and nothing beyond the sample would be read. */
+/* Whether the tile lies in one output row and nothing beyond the sample would be read. In place, there is no padding; whole
+ * vectors are loaded, so that the lanes after the last pixel must be inside the channel's plane too. */
 static bool readable_in_place(const ck_conv_plan *plan, const int64_t steps[CK_AXES], ck_tile *tile) {
   const ck_window *w = &plan->tiling.window;
   int64_t reach = 0;
   if (tile->at[2] + tile->count > w->out[2]) return false;
   tile->origin = 0;
   for (int axis = 0; axis < CK_AXES; axis++) {
-    const int64_t first = tile->at[axis] * w->stride[axis] - w->before[axis];
-    const int64_t pixels = axis == 2 ? (tile->count - 1) * w->stride[2] : 0;
-    const int64_t span = (w->kernel[axis] - 1) * w->dilation[axis];
-    if (first < 0 || first + pixels + span >= w->in[axis]) return false;
-    tile->origin += first * steps[axis];
-    reach += span * steps[axis];
+    tile->origin += tile->at[axis] * w->stride[axis] * steps[axis];
+    reach += (w->kernel[axis] - 1) * w->dilation[axis] * steps[axis];
   }
-  if (!plan->tiling.pixel_lanes) return true;
-  /* Whole vectors are loaded: the lanes after the last pixel must be inside the channel's plane too. */
-  return w->stride[2] == 1 && tile->origin + reach + tile->width <= plane(w);
+  return tile->origin + reach + tile->width <= plane(w);
 }
 
 int64_t ck_tiles_most(const ck_conv_plan *plan, int64_t pixels) {
@@ -85,6 +80,8 @@ int64_t ck_tiles_cut(const ck_conv_plan *plan, int64_t first, int64_t last, ck_t
       tile->count = (int)(to - from);
       tile->width = t->pixel_lanes ? (int)ck_round_up(tile->count, lanes) : tile->count;
       tile->packed = t->pixels == CK_PIXELS_IN_PLACE && readable_in_place(plan, steps, tile) ? CK_IN_PLACE : 0;
+      tile->pixel_step = 1;
+      tile->stride = ck_lowered_stride(t);
       at[2] += to - from;
       if (at[2] >= t->window.out[2]) ck_place_of(&t->window, first + to, at);
     }
@@ -110,7 +107,7 @@ int64_t ck_moves_most(const ck_conv_plan *plan, int64_t pixels) {
   if (plan->problem.layout == CK_LAYOUT_CHANNELS_LAST) return pixels * t->block_outer;
   const int64_t tiles = ck_tiles_most(plan, pixels);
   const int64_t rows = ck_min(pixels, pixels / t->window.out[2] + 2 * tiles);
-  return t->block_inner * (3 * rows + tiles);
+  return 3 * rows + tiles;
 }
 
 static ck_move *add_move(ck_move *move, ptrdiff_t src, ptrdiff_t dst, int64_t count, int64_t step) {
@@ -144,29 +141,27 @@ ck_move *ck_move_row(const ck_window *w, const int64_t at[CK_AXES], const int64_
   return add_move(move, CK_MOVE_ZERO, dst + end, count - end, step);
 }
 
-static int64_t moves_channels_first(const ck_conv_plan *plan, ck_k_block block, const ck_tile *tiles, int64_t tile_count,
-                                    ck_move *moves) {
+/* The moves of one tap of a block. */
+static int64_t moves_channels_first(const ck_conv_plan *plan, ck_k_block block, int64_t tap, const ck_tile *tiles,
+                                    int64_t tile_count, ck_move *moves) {
   const ck_window *w = &plan->tiling.window;
-  const int64_t taps = block.inner1 - block.inner0;
+  const int64_t channels = block.inner1 - block.inner0;
   int64_t steps[CK_AXES], tap_at[CK_AXES];
   ck_move *move = moves;
   ck_steps_of(plan, steps);
-  for (int64_t tap = 0; tap < taps; tap++) {
-    ck_tap_at(w, block.inner0 + tap, tap_at);
-    for (const ck_tile *tile = tiles; tile < tiles + tile_count; tile++) {
-      if (tile->packed == CK_IN_PLACE) continue;
-      const ptrdiff_t dst = tile->packed + tap * tile->width;
-      const int64_t step = taps * tile->width;
-      int64_t at[CK_AXES] = {tile->at[0], tile->at[1], tile->at[2]};
-      for (int64_t done = 0; done < tile->count;) {
-        const int64_t count = ck_min(tile->count - done, w->out[2] - at[2]);
-        move = ck_move_row(w, at, tap_at, steps, count, dst + done, step, move);
-        done += count;
-        at[2] = w->out[2] - 1;
-        step_on(w->out, at);
-      }
-      move = add_move(move, CK_MOVE_ZERO, dst + tile->count, tile->width - tile->count, step);
+  ck_tap_at(w, tap, tap_at);
+  for (const ck_tile *tile = tiles; tile < tiles + tile_count; tile++) {
+    if (tile->packed == CK_IN_PLACE) continue;
+    const ptrdiff_t dst = tile->packed + (tap - block.outer0) * channels * tile->width;
+    int64_t at[CK_AXES] = {tile->at[0], tile->at[1], tile->at[2]};
+    for (int64_t done = 0; done < tile->count;) {
+      const int64_t count = ck_min(tile->count - done, w->out[2] - at[2]);
+      move = ck_move_row(w, at, tap_at, steps, count, dst + done, tile->width, move);
+      done += count;
+      at[2] = w->out[2] - 1;
+      step_on(w->out, at);
     }
+    move = add_move(move, CK_MOVE_ZERO, dst + tile->count, tile->width - tile->count, tile->width);
   }
   return move - moves;
 }
@@ -246,41 +241,38 @@ void ck_lower(const ck_conv_plan *plan, const void *src, const void *src_end, in
     any = true;
   }
   if (!any) return;
+  const ck_kernels *kernels = &ck_isa_table(plan->isa)->of[p->src_dtype];
+  const int64_t size = ck_dtype_size(p->src_dtype), channel = group * ck_in_channels(plan) + block.inner0;
   ck_pack pack = {.src_end = src_end, .dst = lowered, .moves = moves};
-  int64_t offset;
   if (channels_last) {
+    pack.src = (const char *)src + channel * size;
     pack.move_count = moves_channels_last(plan, block, tiles, tile_count, moves);
     pack.channels = 1;
     pack.stride = 1;
-    offset = group * (p->ic / p->g) + block.inner0;
-  } else {
-    pack.move_count = moves_channels_first(plan, block, tiles, tile_count, moves);
-    pack.channels = block.outer1 - block.outer0;
-    pack.src_step = plane(w);
-    pack.stride = w->stride[2];
-    offset = (group * (p->ic / p->g) + block.outer0) * plane(w);
+    kernels->pack(&pack);
+    return;
   }
-  pack.src = (const char *)src + offset * ck_dtype_size(p->src_dtype);
-  ck_isa_table(plan->isa)->of[p->src_dtype].pack(&pack);
+  pack.src = (const char *)src + channel * plane(w) * size;
+  pack.channels = block.inner1 - block.inner0;
+  pack.src_step = plane(w);
+  pack.stride = w->stride[2];
+  /* Tap by tap: a write that hangs over the end of a row must be mended by a later one. */
+  for (int64_t tap = block.outer0; tap < block.outer1; tap++) {
+    pack.move_count = moves_channels_first(plan, block, tap, tiles, tile_count, moves);
+    kernels->pack(&pack);
+  }
 }
 
-int64_t ck_tap_offsets(const ck_conv_plan *plan, ck_k_block block, ptrdiff_t *offsets) {
+void ck_tap_offsets(const ck_conv_plan *plan, ck_k_block block, ptrdiff_t *offsets) {
   const ck_window *w = &plan->tiling.window;
-  const bool channels_last = plan->problem.layout == CK_LAYOUT_CHANNELS_LAST;
-  const int64_t tap0 = channels_last ? block.outer0 : block.inner0, tap1 = channels_last ? block.outer1 : block.inner1;
-  const bool rows = channels_last && taps_side_by_side(plan, block) && tap0 % w->kernel[2] == 0 && tap1 % w->kernel[2] == 0;
-  int64_t steps[CK_AXES], at[CK_AXES], count = 0;
+  const int64_t channels = block.inner1 - block.inner0;
+  int64_t steps[CK_AXES], at[CK_AXES];
   ck_steps_of(plan, steps);
-  for (int64_t tap = tap0; tap < tap1; tap += rows ? w->kernel[2] : 1, count++) {
+  for (int64_t tap = block.outer0; tap < block.outer1; tap++) {
     ck_tap_at(w, tap, at);
-    offsets[count] = channels_last ? block.inner0 : 0;
-    for (int axis = 0; axis < CK_AXES; axis++) offsets[count] += at[axis] * w->dilation[axis] * steps[axis];
+    ptrdiff_t offset = block.inner0 * plane(w);
+    for (int axis = 0; axis < CK_AXES; axis++) offset += at[axis] * w->dilation[axis] * steps[axis];
+    for (int64_t channel = 0; channel < channels; channel++, offset += plane(w)) *offsets++ = offset;
   }
-  if (channels_last) return count;
-  const int64_t channels = block.outer1 - block.outer0;
-  for (int64_t channel = channels - 1; channel >= 0; channel--)
-    for (int64_t tap = 0; tap < count; tap++)
-      offsets[channel * count + tap] = offsets[tap] + (block.outer0 + channel) * plane(w);
-  for (int64_t ahead = 0; ahead < CK_OFFSETS_AHEAD; ahead++) offsets[count * channels + ahead] = 0;
-  return count * channels;
+  for (int64_t ahead = 0; ahead < CK_OFFSETS_AHEAD; ahead++) *offsets++ = 0;
 }

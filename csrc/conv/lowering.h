@@ -12,8 +12,11 @@ typedef struct {
   int64_t at[CK_AXES]; /* the same as depth, row, column */
   int count, width;    /* pixels, and elements of a packed row (channels first) */
   ptrdiff_t packed;    /* offset in the lowered block; CK_IN_PLACE: not lowered */
-  ptrdiff_t origin; /* in place: offset in the sample, or the panel, of the first pixel's first tap in channel 0 of the group */
-  int run;          /* panel: lanes up to the end of the output row in which the tile begins */
+  ptrdiff_t origin;    /* in place: offset of the first pixel's first tap that lies inside, in channel 0 of the block */
+  ptrdiff_t stride;    /* pixels as rows: elements from one to the next where they are read */
+  int64_t pixel_step;  /* pixels as rows: from one to the next in the output plane */
+  int64_t region;      /* view: number of the region, whose pixels have the same taps */
+  int run;             /* panel: lanes up to the end of the output row in which the tile begins */
 } ck_tile;
 
 #define CK_IN_PLACE (-1)
@@ -43,9 +46,8 @@ ptrdiff_t ck_lowered_stride(const ck_conv_tiling *tiling);
 void ck_lower(const ck_conv_plan *plan, const void *src, const void *src_end, int64_t group, ck_k_block block, ck_tile *tiles,
               int64_t tile_count, ck_move *moves, void *lowered);
 
-/* Where the taps and channels of a block lie relative to a tile's origin: one offset for each k (channels first) or for each
- * run of taps and channels that lie side by side (channels last). Returns their number. */
-int64_t ck_tap_offsets(const ck_conv_plan *plan, ck_k_block block, ptrdiff_t *offsets);
+/* Where the taps and channels of a block lie relative to a tile's origin, with pixels in lanes: one offset for each k. */
+void ck_tap_offsets(const ck_conv_plan *plan, ck_k_block block, ptrdiff_t *offsets);
 
 /* ---- The panel (panel.c) ------------------------------------------------------------------------------------------------- */
 

@@ -60,9 +60,9 @@ void ck_panel_fill(const ck_conv_plan *plan, const ck_panel *panel, const void *
                                        first[2] - tap[2] * w->dilation[2] / w->stride[2]};
           move = ck_move_row(w, at, tap, steps, panel->length[2], phase + row * panel->pitch, panel->channel, move);
         }
-  const int64_t channels = block.outer1 - block.outer0, plane = ck_volume(w->in), size = ck_dtype_size(sum);
+  const int64_t channels = block.inner1 - block.inner0, plane = ck_volume(w->in), size = ck_dtype_size(sum);
   const ck_pack pack = {
-      .src = (const char *)src + (group * ck_in_channels(plan) + block.outer0) * plane * ck_dtype_size(plan->problem.src_dtype),
+      .src = (const char *)src + (group * ck_in_channels(plan) + block.inner0) * plane * ck_dtype_size(plan->problem.src_dtype),
       .src_end = src_end,
       .dst = to,
       .moves = moves,
@@ -78,16 +78,17 @@ void ck_panel_fill(const ck_conv_plan *plan, const ck_panel *panel, const void *
 
 void ck_panel_offsets(const ck_conv_plan *plan, const ck_panel *panel, ck_k_block block, ptrdiff_t *offsets) {
   const ck_window *w = &plan->tiling.window;
-  const int64_t taps = block.inner1 - block.inner0, channels = block.outer1 - block.outer0;
+  const int64_t channels = block.inner1 - block.inner0;
   int64_t at[CK_AXES];
-  for (int64_t tap = 0; tap < taps; tap++) {
-    ck_tap_at(w, block.inner0 + tap, at);
-    offsets[tap] = at[0] * panel->phase[0];
+  for (int64_t tap = block.outer0; tap < block.outer1; tap++) {
+    ck_tap_at(w, tap, at);
+    ptrdiff_t offset = at[0] * panel->phase[0];
     for (int axis = 1; axis < CK_AXES; axis++)
-      offsets[tap] += at[axis] % panel->phases[axis] * panel->phase[axis] +
-                      at[axis] * w->dilation[axis] / w->stride[axis] * (axis == 1 ? panel->pitch : 1);
+      offset += at[axis] % panel->phases[axis] * panel->phase[axis] +
+                at[axis] * w->dilation[axis] / w->stride[axis] * (axis == 1 ? panel->pitch : 1);
+    for (int64_t channel = 0; channel < channels; channel++, offset += panel->channel) *offsets++ = offset;
   }
-  for (int64_t i = taps; i < taps * channels + CK_OFFSETS_AHEAD; i++) offsets[i] = offsets[i - taps] + panel->channel;
+  for (int64_t ahead = 0; ahead < CK_OFFSETS_AHEAD; ahead++) *offsets++ = 0;
 }
 
 /* Lanes over one output row, or on over row ends: then the columns between two rows are computed and left out when sums are

@@ -3,7 +3,7 @@
  * Time is estimated in cycles of one core: multiply-adds by register tile, and the constants below for what is moved, packed
  * and staged. The choice looks at one sample only, so that neither batch nor threads can change it. */
 #include "cost.h"
-#include "lowering.h"
+#include "view.h"
 #include "split.h"
 
 #include "../base/cpu.h"
@@ -17,10 +17,8 @@
 #define CYCLES_STAGE_VECTOR 6.0  /* store, load, transpose, store */
 #define CYCLES_GAP_VECTOR 2.0    /* stored in runs */
 #define CYCLES_APART_VECTOR 5.0  /* channels last: the channels of a pixel are not written together */
-#define CYCLES_FAR_VECTOR 0.35   /* of a step, in place: a channel tile's weights that take more than 1/8 of L2 */
+#define CYCLES_FAR_VECTOR 0.45   /* of a step, pixels as rows of A: weights come from L2, a vector for a few multiply-adds */
 #define CYCLES_PANEL_VECTOR 0.25 /* of a step: two lines of cache for a vector, which starts anywhere in the first */
-/* A register tile whose rows are neighbouring pixels of a plane is led by an offset for every step. */
-#define SLOWER_ROWS_IN_PLACE 1.3
 
 #define K_BLOCK_MOST 1152
 #define GROUP_PIXELS_MOST 4096
@@ -78,10 +76,10 @@ ck_channel_tile ck_channel_tile_at(const ck_conv_plan *plan, int64_t index) {
   return (ck_channel_tile){first, (int)(ck_min(last, channels) - first), (int)(last - first)};
 }
 
-/* Bytes of all groups' packed weights. */
+/* Bytes of all groups' packed weights, and one for each of their tiles. */
 static ck_checked packed_bytes(const ck_conv_plan *plan) {
   const int64_t factors[3] = {plan->problem.g, ck_packed_elements(plan), ck_dtype_size(sum_of(plan))};
-  return ck_checked_product(factors, 3);
+  return ck_checked_add(ck_checked_product(factors, 3), ck_checked_of(plan->problem.g * ck_channel_tile_count(plan)));
 }
 
 /* Whether a call packs the weights that it is given. */
@@ -90,8 +88,8 @@ static bool packs_weights(const ck_conv_plan *plan) { return !plan->problem.prep
 /* ---- Blocks of K --------------------------------------------------------------------------------------------------------- */
 
 /* All taps of some channels, or some taps of one channel: either way their weights lie side by side as they are given. */
-static void block_reduction(ck_conv_tiling *t, bool channels_last) {
-  const int64_t taps = channels_last ? t->k_outer : t->k_inner, channels = channels_last ? t->k_inner : t->k_outer;
+static void block_reduction(ck_conv_tiling *t) {
+  const int64_t taps = t->k_outer, channels = t->k_inner;
   int64_t block_taps = taps, block_channels = 1;
   if (taps > K_BLOCK_MOST) {
     block_taps = ck_ceil_div(taps, ck_ceil_div(taps, K_BLOCK_MOST));
@@ -99,10 +97,10 @@ static void block_reduction(ck_conv_tiling *t, bool channels_last) {
     /* One pass where the reduction is only a little longer than a block. */
     const int64_t most = taps * channels <= K_BLOCK_MOST * 5 / 4 ? channels : K_BLOCK_MOST / taps;
     block_channels = ck_ceil_div(channels, ck_ceil_div(channels, most));
-    if (channels_last && block_channels > 16) block_channels = ck_min(ck_round_up(block_channels, 16), channels);
+    if (block_channels > 16) block_channels = ck_min(ck_round_up(block_channels, 16), channels);
   }
-  t->block_outer = channels_last ? block_taps : block_channels;
-  t->block_inner = channels_last ? block_channels : block_taps;
+  t->block_outer = block_taps;
+  t->block_inner = block_channels;
 }
 
 int64_t ck_k_block_count(const ck_conv_tiling *t) {
@@ -139,20 +137,6 @@ static double grid_cycles(int64_t row_units, int rows_most, int64_t lane_units, 
   return cycles;
 }
 
-/* The share of pixels whose window leaves the input, or whose tile does: in place, these are lowered. */
-static double touched_share(const ck_conv_plan *plan) {
-  const ck_window *w = &plan->tiling.window;
-  const int64_t tile = ck_tile_pixels(plan);
-  double inside = 1;
-  for (int axis = 0; axis < CK_AXES; axis++) {
-    const int64_t before = ck_ceil_div(w->before[axis], w->stride[axis]), after = ck_ceil_div(w->after[axis], w->stride[axis]);
-    const int64_t touched =
-        axis < 2 ? before + after : (before ? ck_round_up(before, tile) : 0) + (after ? ck_round_up(after, tile) : 0);
-    inside *= touched >= w->out[axis] ? 0 : 1 - (double)touched / (double)w->out[axis];
-  }
-  return 1 - inside;
-}
-
 /* Stretches of pixels that tiles do not cross, in one plane, and the pixels (with gaps) of one: output rows, or what is lowered
  * together. */
 static int64_t stretches(const ck_conv_plan *plan, int64_t *length) {
@@ -179,6 +163,14 @@ static double moving_cycles(const ck_conv_plan *plan) {
   const double lanes = kernels_of(plan)->lanes, pixels = (double)ck_volume(t->window.out);
   const double vector = gathered ? CYCLES_LOWER_ELEMENT * lanes : CYCLES_LOWER_VECTOR;
   const double fetch = (double)ck_in_channels(plan) * (double)ck_volume(t->window.in) / lanes * CYCLES_FETCH_VECTOR;
+  if (t->pixels == CK_PIXELS_IN_PLACE) return 0;
+  if (t->pixels == CK_PIXELS_TRANSPOSED) {
+    const ck_window *w = &t->window;
+    const double halo = (double)ck_max((w->kernel[1] - 1) * w->dilation[1] + 1 - w->stride[1], 0);
+    const double rows = (double)ck_max(t->group_pixels / w->out[2], 1) * (double)w->stride[1];
+    return fetch * (1 + halo / rows * CYCLES_LOWER_VECTOR / (CYCLES_LOWER_VECTOR + CYCLES_FETCH_VECTOR)) *
+           (1 + CYCLES_LOWER_VECTOR / CYCLES_FETCH_VECTOR);
+  }
   if (t->pixels == CK_PIXELS_PANEL) {
     const ck_panel panel = ck_panel_of(t, t->group_pixels);
     return (double)panel.channel * (double)ck_in_channels(plan) * pixels / (double)t->group_pixels / lanes * vector + fetch;
@@ -188,8 +180,28 @@ static double moving_cycles(const ck_conv_plan *plan) {
   const double apart =
       channels_last ? pixels * (double)ck_volume(t->window.kernel) / (double)t->window.kernel[2] : (double)ck_reduction(plan);
   const double vectors = (double)ck_reduction(plan) * pixels / run;
-  const double all = (vectors > apart ? vectors : apart) * vector + fetch;
-  return t->pixels == CK_PIXELS_LOWERED ? all : all * touched_share(plan);
+  return (vectors > apart ? vectors : apart) * vector + fetch;
+}
+
+/* Cycles of the micro-kernels. */
+static double multiplying_cycles(const ck_conv_plan *plan) {
+  const ck_conv_tiling *t = &plan->tiling;
+  const int64_t lanes = kernels_of(plan)->lanes, channels = ck_out_channels(plan), blocks = ck_k_block_count(t);
+  if (ck_loops_viewed(t)) {
+    const int64_t units = ck_ceil_div(channels, lanes), full = units / t->vectors;
+    const int tail = (int)(units % t->vectors);
+    const ck_view_cost whole = ck_view_cost_of(t, t->vectors);
+    double cycles = (double)full * whole.cycles + CYCLES_FAR_VECTOR * (double)units * whole.tile_steps;
+    if (tail) cycles += ck_view_cost_of(t, tail).cycles;
+    return cycles * (double)t->k_inner + CYCLES_TILE * whole.tiles * (double)(ck_channel_tile_count(plan) * blocks);
+  }
+  int64_t length;
+  const int64_t count = stretches(plan, &length);
+  const double more = t->pixels == CK_PIXELS_PANEL ? CYCLES_PANEL_VECTOR : 0;
+  const double grid = t->pixel_lanes ? grid_cycles(channels, t->rows, ck_ceil_div(length, lanes), t->vectors, more)
+                                     : grid_cycles(length, t->rows, ck_ceil_div(channels, lanes), t->vectors, more);
+  const double tiles = (double)ck_channel_tile_count(plan) * (double)count * (double)ck_ceil_div(length, ck_tile_pixels(plan));
+  return (double)ck_reduction(plan) * grid * (double)count + CYCLES_TILE * tiles * (double)blocks;
 }
 
 static double estimate(const ck_conv_plan *plan) {
@@ -197,18 +209,8 @@ static double estimate(const ck_conv_plan *plan) {
   const ck_conv_tiling *t = &plan->tiling;
   const bool channels_last = p->layout == CK_LAYOUT_CHANNELS_LAST;
   const int64_t lanes = kernels_of(plan)->lanes, channels = ck_out_channels(plan);
-  int64_t length;
-  const int64_t count = stretches(plan, &length);
-  const bool here = t->pixels == CK_PIXELS_IN_PLACE && !t->pixel_lanes;
-  const int64_t tile_bytes = t->block_outer * t->block_inner * t->vectors * lanes * ck_dtype_size(sum_of(plan));
-  const bool far = here && tile_bytes > ck_cpu_caches().l2 / 8;
-  const double more = t->pixels == CK_PIXELS_PANEL ? CYCLES_PANEL_VECTOR : far ? CYCLES_FAR_VECTOR : 0;
-  const double grid = t->pixel_lanes ? grid_cycles(channels, t->rows, ck_ceil_div(length, lanes), t->vectors, more)
-                                     : grid_cycles(length, t->rows, ck_ceil_div(channels, lanes), t->vectors, more);
   const double k = (double)ck_reduction(plan), outputs = (double)ck_volume(p->window.out) * (double)channels;
-  const double tiles = (double)ck_channel_tile_count(plan) * (double)count * (double)ck_ceil_div(length, ck_tile_pixels(plan));
-  const double slower = here && !channels_last ? SLOWER_ROWS_IN_PLACE : 1;
-  double cycles = k * grid * (double)count * slower + CYCLES_TILE * tiles * (double)ck_k_block_count(t) + moving_cycles(plan);
+  double cycles = multiplying_cycles(plan) + moving_cycles(plan);
   /* By tile, large weights are packed once a group of pixels. The batch has no say: it must not change the choice of
    * algorithm. */
   const int64_t groups = ck_ceil_div(ck_volume(p->window.out), t->group_pixels);
@@ -225,21 +227,29 @@ static double estimate(const ck_conv_plan *plan) {
 
 static ck_status book(ck_conv_plan *plan) {
   ck_conv_tiling *t = &plan->tiling;
-  const int64_t size = ck_dtype_size(sum_of(plan)), k = t->block_outer * t->block_inner;
-  const bool whole = t->pixels == CK_PIXELS_PANEL;
-  const ck_panel panel = ck_panel_of(t, t->group_pixels);
+  const int64_t size = ck_dtype_size(sum_of(plan)), k = t->block_outer * t->block_inner, pixels = t->group_pixels;
+  const bool viewed = ck_loops_viewed(t), whole = t->pixels == CK_PIXELS_PANEL;
+  const int64_t spare = CK_PACK_SLACK + ck_tile_pixels(plan), width = t->pixel_lanes ? t->rows : t->vectors * kernels_of(plan)->lanes;
+  const int64_t runs = viewed ? ck_view_runs_most(t) : 0;
+  const ck_panel panel = ck_panel_of(t, pixels);
   ck_ledger ledger = {0};
-  t->tiles_at = ck_ledger_book(&ledger, ck_tiles_most(plan, t->group_pixels), sizeof(ck_tile));
-  t->moves_at =
-      ck_ledger_book(&ledger, whole ? ck_panel_moves_most(&panel) : ck_moves_most(plan, t->group_pixels), sizeof(ck_move));
-  t->offsets_at = ck_ledger_book(&ledger, t->pixels == CK_PIXELS_LOWERED ? 0 : k + CK_OFFSETS_AHEAD, sizeof(ptrdiff_t));
-  const int64_t spare = CK_PACK_SLACK + ck_tile_pixels(plan);
-  t->lowered_at = ck_ledger_book(
-      &ledger, whole ? panel.channel * t->block_outer + spare : ck_lowered_elements(plan, t->group_pixels), size);
-  const int64_t width = t->pixel_lanes ? t->rows : t->vectors * kernels_of(plan)->lanes;
+  t->tiles_at = ck_ledger_book(&ledger, viewed ? pixels : ck_tiles_most(plan, pixels), sizeof(ck_tile));
+  if (viewed) {
+    const ck_checked copy = ck_view_elements_most(t);
+    ledger.bytes.overflow |= copy.overflow;
+    t->offsets_at = ck_ledger_book(&ledger, runs, sizeof(ck_gemm_run));
+    t->taps_at = ck_ledger_book(&ledger, runs / t->block_outer, sizeof(ck_view_taps));
+    t->lowered_at = ck_ledger_book(&ledger, t->pixels == CK_PIXELS_TRANSPOSED ? copy.value : 0, size);
+  } else {
+    t->moves_at = ck_ledger_book(&ledger, whole ? ck_panel_moves_most(&panel) : ck_moves_most(plan, pixels), sizeof(ck_move));
+    t->offsets_at = ck_ledger_book(&ledger, t->pixels == CK_PIXELS_LOWERED ? 0 : k + CK_OFFSETS_AHEAD, sizeof(ptrdiff_t));
+    t->lowered_at =
+        ck_ledger_book(&ledger, whole ? panel.channel * t->block_inner + spare : ck_lowered_elements(plan, pixels), size);
+  }
   t->weights_at = ck_ledger_book(&ledger, t->weights_by_tile ? k * width : 0, size);
   t->sums_stride = ck_round_up(ck_out_channels(plan), 16) + 16;
-  t->sums_at = ck_ledger_book(&ledger, t->staged ? t->group_pixels * t->sums_stride : 0, size);
+  t->sums_at = ck_ledger_book(&ledger, t->staged ? pixels * t->sums_stride : 0, size);
+  t->zeros_at = ck_ledger_book(&ledger, t->skips ? t->block_inner : 0, size);
   if (ledger.bytes.overflow) return CK_STATUS_TOO_LARGE;
   plan->thread_bytes = (size_t)ledger.bytes.value;
   return CK_STATUS_OK;
@@ -258,7 +268,7 @@ static ck_status size_panel(ck_conv_plan *plan) {
   const int64_t width = t->window.out[2], height = t->window.out[1], tile = ck_tile_pixels(plan);
   const ck_panel row = ck_panel_of(t, width);
   if (row.channel == 0) return CK_STATUS_TOO_LARGE;
-  const int64_t halo = row.length[1] - 1, one_row = row.channel / row.length[1] * t->block_outer;
+  const int64_t halo = row.length[1] - 1, one_row = row.channel / row.length[1] * t->block_inner;
   const int64_t fit = pixels_in_cache(plan, one_row) - halo;
   const int64_t rows = ck_clamp(ck_min(fit, GROUP_PIXELS_MOST / width), 1, height);
   t->group_pixels = rows * width;
@@ -268,6 +278,27 @@ static ck_status size_panel(ck_conv_plan *plan) {
         ck_round_up(ck_clamp(width * pixels_in_cache(plan, one_row) / (halo + 1), tile, GROUP_PIXELS_MOST), tile), width);
   }
   return CK_STATUS_OK;
+}
+
+/* Whole planes or output rows whose copied input and staged sums fit, or a part of a row. */
+static void size_copy(ck_conv_plan *plan) {
+  ck_conv_tiling *t = &plan->tiling;
+  const ck_window *w = &t->window;
+  const int64_t row = w->out[2], height = w->out[1], tile = ck_tile_pixels(plan), channels = t->block_inner;
+  int64_t span[2];
+  for (int axis = 0; axis < 2; axis++) span[axis] = ck_min((w->kernel[axis] - 1) * w->dilation[axis] + 1, w->in[axis]);
+  const int64_t budget = pixels_in_cache(plan, 1), line = span[0] * w->in[2] * channels, sums = ck_out_channels(plan);
+  const int64_t one_row = row * sums + ck_min(w->stride[1], w->in[1]) * line, halo = ck_max(span[1] - w->stride[1], 0) * line;
+  const int64_t rows = ck_min((budget - halo) / one_row, GROUP_PIXELS_MOST / row);
+  if (rows >= 1) {
+    t->group_pixels = ck_min(rows >= height ? rows / height * height : rows, w->out[0] * height) * row;
+    t->pixel_unit = row;
+    return;
+  }
+  const int64_t one = sums + span[0] * span[1] * ck_min(w->stride[2], w->in[2]) * channels;
+  const int64_t fit = ck_clamp((budget - span[0] * span[1] * ck_min((w->kernel[2] - 1) * w->dilation[2], w->in[2]) * channels) / one,
+                               tile, GROUP_PIXELS_MOST);
+  t->group_pixels = t->pixel_unit = ck_min(ck_round_up(fit, tile), row);
 }
 
 static void size_groups(ck_conv_plan *plan) {
@@ -288,8 +319,16 @@ static void size_groups(ck_conv_plan *plan) {
 
 /* Where the micro-kernels of the dtype can read pixels, if not where the algorithm wants them. */
 static ck_conv_pixels readable(const ck_conv_plan *plan, ck_conv_pixels wanted, bool pixel_lanes) {
-  if (!ck_dtype_is_real(plan->problem.src_dtype) && (pixel_lanes || wanted == CK_PIXELS_PANEL)) return CK_PIXELS_LOWERED;
-  return wanted == CK_PIXELS_IN_PLACE && plan->problem.src_dtype != sum_of(plan) ? CK_PIXELS_LOWERED : wanted;
+  if (wanted == CK_PIXELS_LOWERED) return wanted;
+  if (!pixel_lanes) wanted = plan->problem.layout == CK_LAYOUT_CHANNELS_LAST ? CK_PIXELS_IN_PLACE : CK_PIXELS_TRANSPOSED;
+  if (!ck_dtype_is_real(plan->problem.src_dtype) && pixel_lanes) return CK_PIXELS_LOWERED;
+  return wanted != CK_PIXELS_PANEL && plan->problem.src_dtype != sum_of(plan) ? CK_PIXELS_LOWERED : wanted;
+}
+
+static bool has_padding(const ck_window *w) {
+  bool any = false;
+  for (int axis = 0; axis < CK_AXES; axis++) any = any || w->before[axis] > 0 || w->after[axis] > 0;
+  return any;
 }
 
 static ck_status try_shape(ck_conv_plan *plan, ck_conv_pixels pixels, bool pixel_lanes, bool run_on, int shape) {
@@ -304,11 +343,15 @@ static ck_status try_shape(ck_conv_plan *plan, ck_conv_pixels pixels, bool pixel
   t->pixels = readable(plan, pixels, pixel_lanes);
   t->run_on = run_on;
   t->staged = !pixel_lanes && !channels_last;
-  t->weights_in_place = pixel_lanes && !p->prepared && t->pixels == CK_PIXELS_LOWERED;
-  t->k_outer = channels_last ? ck_volume(p->window.kernel) : p->ic / p->g;
-  t->k_inner = channels_last ? p->ic / p->g : ck_volume(p->window.kernel);
-  block_reduction(t, channels_last);
-  if (t->pixels != CK_PIXELS_PANEL)
+  t->k_outer = ck_volume(p->window.kernel);
+  t->k_inner = p->ic / p->g;
+  t->weights_in_place = pixel_lanes && !p->prepared && t->pixels == CK_PIXELS_LOWERED && (t->k_outer == 1 || t->k_inner == 1);
+  block_reduction(t);
+  if (ck_loops_viewed(t) && ck_view_runs_most(t) < 0) t->pixels = CK_PIXELS_LOWERED;
+  t->skips = ck_loops_viewed(t) && has_padding(&t->window);
+  if (t->pixels == CK_PIXELS_TRANSPOSED)
+    size_copy(plan);
+  else if (t->pixels != CK_PIXELS_PANEL)
     size_groups(plan);
   else if (size_panel(plan))
     return CK_STATUS_TOO_LARGE;
@@ -333,8 +376,7 @@ ck_status ck_loops_plan(ck_conv_plan *plan, ck_conv_pixels pixels) {
     /* Lanes are channels; pixels; pixels that run on over the ends of the panel's rows. */
     const bool pixel_lanes = way > 0, run_on = way == 2, panel = readable(plan, pixels, pixel_lanes) == CK_PIXELS_PANEL;
     if (pixel_lanes && plan->problem.layout == CK_LAYOUT_CHANNELS_LAST) continue;
-    /* Broadcast one by one through the table of offsets, a panel is slower than a lowered block. */
-    if (panel ? !pixel_lanes : run_on) continue;
+    if (!panel && run_on) continue;
     for (int shape = 0; shape < CK_TILE_SHAPES && kernels->shapes[shape].rows; shape++) {
       ck_conv_plan candidate = blank;
       if (try_shape(&candidate, pixels, pixel_lanes, run_on, shape)) continue;
@@ -353,9 +395,9 @@ ck_loops_split ck_loops_split_for(const ck_conv_plan *plan, int64_t n, int num_t
   const int64_t pixels = ck_volume(p->window.out), images = n * p->g, channels = ck_out_channels(plan);
   const double work = (double)ck_reduction(plan) * (double)channels * (double)pixels * (double)images;
   const double pixels_again = READ_AGAIN + (t->weights_by_tile ? PACK_AGAIN : 0);
-  const double channels_again = t->pixels == CK_PIXELS_PANEL     ? COPY_AGAIN
-                                : t->pixels == CK_PIXELS_LOWERED ? LOWER_AGAIN
-                                                                 : READ_AGAIN;
+  const double channels_again = t->pixels == CK_PIXELS_LOWERED    ? LOWER_AGAIN
+                                : t->pixels == CK_PIXELS_IN_PLACE ? READ_AGAIN
+                                                                  : COPY_AGAIN;
   const int64_t units = ck_ceil_div(pixels, t->pixel_unit), tiles = ck_channel_tile_count(plan);
   const ck_split_side side[2] = {{units, ck_ceil_div(pixels, t->group_pixels), units, pixels_again / (double)pixels},
                                  {tiles, 1, tiles, channels_again / (double)channels}};

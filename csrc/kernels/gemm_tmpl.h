@@ -104,7 +104,12 @@ CK_INLINE void CK_OP(gemm_body)(const ck_gemm_tile *t, const int rows, const int
   const uintptr_t ahead_step = (uintptr_t)(t->ahead ? t->ahead_step : a_in_place ? b_stride * (ptrdiff_t)sizeof(CK_T) : 0);
   const ptrdiff_t *b_offset = t->b_offsets;
   for (int64_t ko = 0; ko < t->k_outer; ko++) {
-    const CK_T *a = (const CK_T *)t->a + (a_in_place && t->a_offsets ? t->a_offsets[ko] : 0);
+    const CK_T *a = t->a;
+    if (a_in_place && t->runs) {
+      a += t->runs[ko].a;
+      b = (const CK_T *)t->b + t->runs[ko].b * b_stride;
+      if (!t->ahead) ahead = (uintptr_t)b + CK_GEMM_AHEAD;
+    }
     /* In place, every third row has a pointer and the next two are one and two strides from it: a register for each row would
      * be more than there are, and the compiler must not see through it. */
     const CK_T *third[(CK_TILE_ROWS + 2) / 3];

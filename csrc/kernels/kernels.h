@@ -18,9 +18,15 @@
 #define CK_OFFSETS_AHEAD                                                                                                       \
   9 /* what b_offsets will point to so many steps later is prefetched: so many more entries, of any value */
 
+/* Where a stretch of the reduction begins: elements into A, rows into B. */
+typedef struct {
+  ptrdiff_t a, b;
+} ck_gemm_run;
+
 /* C[rows x lanes] = A[rows x K] * B[K x lanes], one register tile. K = k_outer * k.
- *   A packed: element (i, k) at a[k * rows + i].        A in place (a_in_place): at a[a_offsets[ko] + i * a_stride + k]
+ *   A packed: element (i, k) at a[k * rows + i].        A in place (a_in_place): at a[i * a_stride + k]
  *   B packed: row k at b[k * b_stride].                 B in place (b_offsets given, A packed, k_outer is 1): at b[b_offsets[k]]
+ * With `runs` (A in place, B packed) the k of run ko begin at a[runs[ko].a] and at row runs[ko].b of B; k_outer may be 0.
  * With gap > 0 (B in place) the lanes come in runs, one of first_run lanes and then of run lanes each, with `gap` lanes between
  * two of them that are computed and dropped: in a row of C the runs follow each other. Each element of C is one chain of
  * multiply-adds over k, in order, whatever the tile; it starts from the bias. With `add` a chain starts from zero, and its sum
@@ -28,7 +34,7 @@
 typedef struct {
   const void *a, *b;
   void *c;
-  const ptrdiff_t *a_offsets; /* with a_in_place, k_outer of them; NULL: one, of 0 */
+  const ck_gemm_run *runs; /* k_outer of them; NULL: k_outer is 1 */
   const ptrdiff_t *b_offsets;
   ptrdiff_t a_stride, b_stride, c_stride;
   int64_t k_outer, k;
@@ -49,13 +55,14 @@ typedef struct {
 /* dst[row(j) * dst_stride + i] = src[i * src_stride + j] for i < rows, j < columns. row(j) is j; with turns > 1 the columns are
  * dealt out: row(j) = j % turns * (columns / turns) + j / turns, for columns a multiple of turns. With `fill` a row of dst is
  * filled up to whole vectors (with finite numbers if src has them: leftovers of memory could be subnormal, and slow to
- * multiply). */
+ * multiply). *finite, if given, tells whether no element is NaN or infinite. */
 typedef struct {
   const void *src;
   void *dst;
   ptrdiff_t src_stride, dst_stride;
   int64_t rows, columns, turns;
   bool fill;
+  bool *finite;
 } ck_transpose;
 
 /* One run of elements from the input to a packed block. */
