@@ -78,8 +78,10 @@ ck_channel_tile ck_channel_tile_at(const ck_conv_plan *plan, int64_t index) {
 
 /* Bytes of all groups' packed weights, and one for each of their tiles. */
 static ck_checked packed_bytes(const ck_conv_plan *plan) {
+  ck_ledger ledger = {0};
+  ck_ledger_book(&ledger, plan->problem.g * ck_channel_tile_count(plan), 1);
   const int64_t factors[3] = {plan->problem.g, ck_packed_elements(plan), ck_dtype_size(sum_of(plan))};
-  return ck_checked_add(ck_checked_product(factors, 3), ck_checked_of(plan->problem.g * ck_channel_tile_count(plan)));
+  return ck_checked_add(ck_checked_product(factors, 3), ledger.bytes);
 }
 
 /* Whether a call packs the weights that it is given. */

@@ -18,10 +18,15 @@ static void transpose_one(const ck_kernels *kernels, ck_dtype dtype, int64_t row
   check_note(" fill=%d", t.fill);
   void *src = elements_new("src", dtype, (rows - 1) * t.src_stride + columns, check_side());
   void *dst = guard_new("dst", (size_t)((columns - 1) * t.dst_stride + written) * size, size, check_side());
+  const bool not_finite = element_types[dtype].real && check_pick(0, 1);
+  bool finite = not_finite;
+  if (check_pick(0, 3)) t.finite = &finite;
+  if (not_finite) type->set(src, check_pick(0, rows - 1) * t.src_stride + check_pick(0, columns - 1), ELEMENT_NAN);
   guard_freeze(src);
   t.src = src;
   t.dst = dst;
   kernels->transpose(&t);
+  CHECK(!t.finite || finite == !not_finite, "finite is %d", finite);
   for (int64_t j = 0; j < columns; j++) {
     const int64_t row = turns > 1 ? j % turns * (columns / turns) + j / turns : j;
     for (int64_t i = 0; i < rows; i++)

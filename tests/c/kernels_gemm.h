@@ -5,7 +5,7 @@
 #include "dispatch.h"
 #include "elements.h"
 
-typedef enum { GEMM_PACKED, GEMM_A_IN_PLACE, GEMM_A_OFFSETS, GEMM_B_OFFSETS, GEMM_B_RUNS, GEMM_WAYS } gemm_way;
+typedef enum { GEMM_PACKED, GEMM_A_IN_PLACE, GEMM_A_RUNS, GEMM_B_OFFSETS, GEMM_B_RUNS, GEMM_WAYS } gemm_way;
 
 enum { gemm_longest = 48, gemm_widest = 64 };
 
@@ -28,20 +28,23 @@ static void gemm_make_a(gemm_case *g) {
   const element_type *type = &element_types[g->dtype];
   ck_gemm_tile *t = &g->tile;
   const int64_t rows = t->rows, k = t->k, ko = t->k_outer;
-  const bool packed = g->way != GEMM_A_IN_PLACE && g->way != GEMM_A_OFFSETS;
-  ptrdiff_t *offsets = g->way == GEMM_A_OFFSETS ? gemm_offsets("a offsets", ko) : NULL;
+  const bool packed = g->way != GEMM_A_IN_PLACE && g->way != GEMM_A_RUNS;
   int64_t reach = 0;
-  for (int64_t o = 0; o < ko && offsets; o++) {
-    offsets[o] = check_pick(0, 40);
-    reach = offsets[o] > reach ? offsets[o] : reach;
+  if (g->way == GEMM_A_RUNS) {
+    ck_gemm_run *runs = guard_new("runs", (size_t)ko * sizeof *runs, sizeof(ptrdiff_t), check_side());
+    for (int64_t o = 0; o < ko; o++) {
+      runs[o] = (ck_gemm_run){.a = check_pick(0, 40), .b = check_pick(0, 20)};
+      reach = runs[o].a > reach ? runs[o].a : reach;
+    }
+    guard_freeze(runs);
+    t->runs = runs;
   }
-  t->a_offsets = offsets;
   t->a_in_place = !packed;
-  t->a_stride = packed ? -1 : offsets ? check_pick(0, 5) : k + check_pick(0, 3);
+  t->a_stride = packed ? -1 : t->runs ? check_pick(0, 5) : k + check_pick(0, 3);
   void *a = elements_new("a", g->dtype, packed ? rows * k : reach + (rows - 1) * t->a_stride + k, check_side());
   for (int64_t i = 0; i < rows; i++)
     for (int64_t n = 0; n < g->length; n++)
-      g->a[i][n] = type->get(a, packed ? n * rows + i : (offsets ? offsets[n / k] : 0) + i * t->a_stride + n % k);
+      g->a[i][n] = type->get(a, packed ? n * rows + i : (t->runs ? t->runs[n / k].a : 0) + i * t->a_stride + n % k);
   guard_freeze(a);
   t->a = a;
 }
@@ -53,18 +56,20 @@ static void gemm_make_b(gemm_case *g, int64_t width) {
   ck_gemm_tile *t = &g->tile;
   const bool packed = g->way < GEMM_B_OFFSETS;
   t->b_stride = packed ? width + check_pick(0, 2) : -1;
-  const int64_t room = check_pick(0, 50), count = (packed ? (g->length - 1) * t->b_stride : room) + width;
+  int64_t held = g->length; /* rows */
+  for (int64_t o = 0; t->runs && o < t->k_outer; o++) held = t->runs[o].b + t->k > held ? t->runs[o].b + t->k : held;
+  const int64_t room = check_pick(0, 50), count = (packed ? (held > 0 ? held - 1 : 0) * t->b_stride : room) + width;
   const size_t size = element_size(g->dtype);
   char *b = guard_new("b", (size_t)count * size, size, check_side());
   const int64_t origin = packed ? 0 : check_pick(0, room);
   ptrdiff_t *offsets = packed ? NULL : gemm_offsets("b offsets", g->length + CK_OFFSETS_AHEAD);
   if (!packed) elements_fill(g->dtype, b, count);
+  for (int64_t n = 0; n < held && packed; n++)
+    for (int64_t j = 0; j < t->lanes; j++) type->set(b, n * t->b_stride + j, element_any(g->dtype));
   for (int64_t n = 0; n < g->length; n++) {
     if (offsets) offsets[n] = check_pick(0, room) - origin;
-    for (int64_t j = 0; j < t->lanes; j++) {
-      if (packed) type->set(b, n * t->b_stride + j, element_any(g->dtype));
-      g->b[n][j] = type->get(b, packed ? n * t->b_stride + j : origin + offsets[n] + j);
-    }
+    const int64_t row = t->runs ? t->runs[n / t->k].b + n % t->k : n;
+    for (int64_t j = 0; j < t->lanes; j++) g->b[n][j] = type->get(b, packed ? row * t->b_stride + j : origin + offsets[n] + j);
   }
   guard_freeze(b);
   t->b = b + (size_t)origin * size;
@@ -135,7 +140,7 @@ static void gemm_tile(const ck_kernels *kernels, ck_dtype dtype, gemm_way way, c
   g.way = way;
   g.tile = tile;
   g.tile.k = check_pick(1, 12);
-  g.tile.k_outer = way == GEMM_A_OFFSETS ? check_pick(1, 4) : 1;
+  g.tile.k_outer = way == GEMM_A_RUNS ? check_pick(0, 4) : 1;
   g.length = g.tile.k * g.tile.k_outer;
   check_note(" k=%lldx%lld", (long long)g.tile.k_outer, (long long)g.tile.k);
   gemm_make_a(&g);
@@ -234,7 +239,7 @@ static void gemm_shapes(const ck_kernels *kernels) {
 }
 
 static void test_gemm(const ck_kernel_table *table, ck_dtype dtype) {
-  static const char *const ways[] = {"packed", "A in place", "A by offsets", "B by offsets", "B in runs"};
+  static const char *const ways[] = {"packed", "A in place", "A in runs", "B by offsets", "B in runs"};
   const ck_kernels *kernels = &table->of[dtype];
   const char *name = element_types[dtype].name;
   const int way_count = element_types[dtype].real ? GEMM_WAYS : GEMM_B_OFFSETS; /* B is read in place by reals only */
