@@ -33,6 +33,9 @@ typedef struct {
   char *zeros;                    /* as many as a block has channels */
   const char *origin;             /* of tiles that are not lowered: channel 0 of the block in the sample, or the copy */
   ck_panel panel;
+  ck_view views[2]; /* of this group of pixels and of the one before */
+  int view;         /* which is this one's */
+  bool listed;      /* its taps are in `taps` */
   int slot;
   int64_t unasked; /* steps since the last look at whether to go on */
 } ck_loops_task;
@@ -215,7 +218,7 @@ static void multiply_padding(const ck_loops_call *call, const ck_loops_task *tas
   memset(task->zeros, 0, (size_t)((block.inner1 - block.inner0) * call->element));
   zeros.a = task->zeros;
   zeros.a_stride = 0;
-  zeros.runs = taps->runs + taps->inside;
+  zeros.runs = ck_view_outside(taps, block);
   zeros.k_outer = taps->outside;
   zeros.k = block.inner1 - block.inner0;
   zeros.activation = CK_ACTIVATION_NONE;
@@ -274,19 +277,28 @@ static bool run_group(const ck_loops_call *call, ck_loops_task *task, int64_t fi
   const char *sample = (const char *)buffers->src + task->sample * buffers->src_batch_stride * source;
   const bool panel = t->pixels == CK_PIXELS_PANEL, transposed = t->pixels == CK_PIXELS_TRANSPOSED;
   const bool viewed = ck_loops_viewed(t);
-  const ck_view view = viewed ? ck_view_of(plan, first, last) : (ck_view){0};
+  const ck_view *view = &task->views[task->view];
+  bool listed = false;
+  if (viewed) {
+    ck_view *next = &task->views[!task->view];
+    ck_view_of(plan, first, last, next);
+    listed = blocks == 1 && task->listed && ck_view_sees_the_same(view, next);
+    view = next;
+    task->view = !task->view;
+    task->listed = true;
+  }
   if (panel) task->panel = ck_panel_of(t, last - first);
   const int64_t count = panel    ? ck_panel_tiles(plan, &task->panel, first, last, task->tiles)
-                        : viewed ? ck_view_tiles(plan, &view, task->tiles)
+                        : viewed ? ck_view_tiles(plan, view, task->tiles)
                                  : ck_tiles_cut(plan, first, last, task->tiles);
   const int64_t plane = plan->problem.layout == CK_LAYOUT_CHANNELS_LAST ? 1 : ck_volume(t->window.in);
   task->origin = panel || transposed ? task->lowered : sample + task->group * ck_in_channels(plan) * plane * source;
   for (int64_t b = 0; b < blocks; b++) {
     const ck_k_block block = ck_k_block_at(t, b);
     if (viewed) {
-      ck_view_list_taps(plan, &view, block, task->taps, task->runs);
+      if (!listed) ck_view_list_taps(plan, view, block, task->taps, task->runs);
       if (transposed)
-        ck_view_fill(plan, &view, sample, task->group, block, task->lowered);
+        ck_view_fill(plan, view, sample, task->group, block, task->lowered);
       else
         task->origin = sample + (task->group * ck_in_channels(plan) + block.inner0) * source;
     } else if (panel) {

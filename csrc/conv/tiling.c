@@ -17,12 +17,13 @@
 #define CYCLES_STAGE_VECTOR 6.0  /* store, load, transpose, store */
 #define CYCLES_GAP_VECTOR 2.0    /* stored in runs */
 #define CYCLES_APART_VECTOR 5.0  /* channels last: the channels of a pixel are not written together */
-#define CYCLES_FAR_VECTOR 0.45   /* of a step, pixels as rows of A: weights come from L2, a vector for a few multiply-adds */
+#define CYCLES_STEP 0.7          /* of any tile whose rows are pixels in place */
+#define CYCLES_FAR_VECTOR 0.2    /* of a step of such a tile: the weights of all tiles do not fit L2, and one takes 1/12 of it */
 #define CYCLES_PANEL_VECTOR 0.25 /* of a step: two lines of cache for a vector, which starts anywhere in the first */
 
 #define K_BLOCK_MOST 1152
 #define GROUP_PIXELS_MOST 4096
-#define IN_PLACE_PIXELS 256   /* channels last: outputs of so many pixels are written channel tile by channel tile */
+#define IN_PLACE_PIXELS 256   /* outputs of so many pixels are written channel tile by channel tile */
 #define SHARED_MOST (8 << 20) /* bytes of packed weights in a functional call */
 /* What one more part of a split repeats, as a share of the work times the pixels (weights are read, and packed) or the output channels
  * (pixels are read, copied to a panel or lowered). */
@@ -193,8 +194,11 @@ static double multiplying_cycles(const ck_conv_plan *plan) {
     const int64_t units = ck_ceil_div(channels, lanes), full = units / t->vectors;
     const int tail = (int)(units % t->vectors);
     const ck_view_cost whole = ck_view_cost_of(t, t->vectors);
-    double cycles = (double)full * whole.cycles + CYCLES_FAR_VECTOR * (double)units * whole.tile_steps;
-    if (tail) cycles += ck_view_cost_of(t, tail).cycles;
+    const int64_t column = t->block_outer * t->block_inner * lanes * ck_dtype_size(sum_of(plan)), l2 = ck_cpu_caches().l2;
+    const bool far = packed_bytes(plan).value > l2 / 2 && column * t->vectors > l2 / 12;
+    const double step = CYCLES_STEP + (far ? CYCLES_FAR_VECTOR * t->vectors : 0);
+    double cycles = (double)full * (whole.cycles + step * whole.tile_steps);
+    if (tail) cycles += ck_view_cost_of(t, tail).cycles + step * whole.tile_steps;
     return cycles * (double)t->k_inner + CYCLES_TILE * whole.tiles * (double)(ck_channel_tile_count(plan) * blocks);
   }
   int64_t length;
@@ -307,9 +311,11 @@ static void size_groups(ck_conv_plan *plan) {
   ck_conv_tiling *t = &plan->tiling;
   const int64_t pixels = ck_volume(plan->problem.window.out), tile = ck_tile_pixels(plan);
   const int64_t staged = t->staged ? ck_out_channels(plan) : 0;
-  const int64_t fit = pixels_in_cache(plan, t->block_outer * t->block_inner + staged);
-  const bool channels_last = plan->problem.layout == CK_LAYOUT_CHANNELS_LAST, in_place = t->pixels == CK_PIXELS_IN_PLACE;
-  int64_t group = ck_clamp(fit, tile, in_place && channels_last ? IN_PLACE_PIXELS : GROUP_PIXELS_MOST);
+  const bool in_place = t->pixels == CK_PIXELS_IN_PLACE;
+  const int64_t taps = in_place ? 1 : t->block_outer;
+  const int64_t fit = pixels_in_cache(plan, taps * t->block_inner + staged);
+  const bool apart = ck_loops_viewed(t) && ck_channel_tile_count(plan) > 1;
+  int64_t group = ck_clamp(fit, tile, apart ? IN_PLACE_PIXELS : GROUP_PIXELS_MOST);
   /* Groups and shares of lowered pixels may end anywhere, or after any vector. In place: whole output rows where several fit, so
    * that tiles keep clear of row ends. */
   t->pixel_unit = in_place ? tile : t->pixel_lanes ? kernels_of(plan)->lanes : 1;

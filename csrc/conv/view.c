@@ -65,25 +65,23 @@ static int64_t copy_stride(const ck_conv_tiling *t) {
   return t->block_inner % 256 == 0 ? t->block_inner + 16 : t->block_inner; /* 1 KB apart, they would share few cache sets */
 }
 
-ck_view ck_view_of(const ck_conv_plan *plan, int64_t first_pixel, int64_t last_pixel) {
+void ck_view_of(const ck_conv_plan *plan, int64_t first_pixel, int64_t last_pixel, ck_view *v) {
   const ck_conv_tiling *t = &plan->tiling;
   const ck_window *w = &t->window;
-  ck_view v;
   int64_t from[CK_AXES], to[CK_AXES];
   ck_place_of(w, first_pixel, from);
   ck_place_of(w, last_pixel - 1, to);
   for (int axis = 0; axis < CK_AXES; axis++) {
-    v.segment_count[axis] = cut_segments(w, axis, from[axis], to[axis] + 1, v.segments[axis]);
-    v.first[axis] = 0;
-    v.length[axis] = w->in[axis];
+    v->segment_count[axis] = cut_segments(w, axis, from[axis], to[axis] + 1, v->segments[axis]);
+    v->first[axis] = 0;
+    v->length[axis] = w->in[axis];
   }
-  ck_steps_of(plan, v.step);
-  if (t->pixels != CK_PIXELS_TRANSPOSED) return v;
-  for (int axis = 0; axis < CK_AXES; axis++) v.length[axis] = seen(w, axis, from[axis], to[axis] + 1 - from[axis], &v.first[axis]);
-  v.step[2] = copy_stride(t);
-  v.step[1] = v.step[2] * v.length[2];
-  v.step[0] = v.step[1] * v.length[1];
-  return v;
+  ck_steps_of(plan, v->step);
+  if (t->pixels != CK_PIXELS_TRANSPOSED) return;
+  for (int axis = 0; axis < CK_AXES; axis++) v->length[axis] = seen(w, axis, from[axis], to[axis] + 1 - from[axis], &v->first[axis]);
+  v->step[2] = copy_stride(t);
+  v->step[1] = v->step[2] * v->length[2];
+  v->step[0] = v->step[1] * v->length[1];
 }
 
 int64_t ck_view_end(const ck_window *w, int64_t from, int64_t step, int64_t last) {
@@ -221,31 +219,45 @@ int64_t ck_view_tiles(const ck_conv_plan *plan, const ck_view *view, ck_tile *ti
 
 /* ---- Taps ---------------------------------------------------------------------------------------------------------------- */
 
-static bool sees_tap(region at, const int64_t tap[CK_AXES]) {
-  bool inside = true;
-  for (int axis = 0; axis < CK_AXES; axis++) inside = inside && tap[axis] >= at[axis]->tap0 && tap[axis] < at[axis]->tap1;
-  return inside;
-}
-
 static ck_view_taps list_taps(const ck_conv_plan *plan, const ck_view *view, region at, ck_k_block block, ck_gemm_run *runs) {
   const ck_window *w = &plan->tiling.window;
   const int64_t channels = block.inner1 - block.inner0, count = block.outer1 - block.outer0;
   /* The taps of a row lie side by side, with all their channels. */
   const bool joined = channels == view->step[2] && w->dilation[2] == 1 && count == ck_volume(w->kernel);
   ck_view_taps taps = {.runs = runs, .length = joined ? taps_of(at[2]) * channels : channels};
-  int64_t tap[CK_AXES];
-  for (int64_t i = 0; i < count; i++) {
-    ck_tap_at(w, block.outer0 + i, tap);
-    if (!sees_tap(at, tap) || (joined && tap[2] > at[2]->tap0)) continue;
-    ck_gemm_run *run = &runs[taps.inside++];
-    *run = (ck_gemm_run){.b = i * channels};
-    for (int axis = 0; axis < CK_AXES; axis++) run->a += (tap[axis] - at[axis]->tap0) * w->dilation[axis] * view->step[axis];
+  ck_gemm_run *outside = runs + count; /* from the end, so that both have room */
+  int64_t i = -block.outer0, tap[CK_AXES];
+  for (tap[0] = 0; tap[0] < w->kernel[0]; tap[0]++) {
+    for (tap[1] = 0; tap[1] < w->kernel[1]; tap[1]++) {
+      for (tap[2] = 0; tap[2] < w->kernel[2]; tap[2]++, i++) {
+        if (i < 0 || i >= count) continue;
+        ck_gemm_run run = {.b = i * channels};
+        bool inside = true;
+        for (int axis = 0; axis < CK_AXES; axis++) {
+          inside = inside && tap[axis] >= at[axis]->tap0 && tap[axis] < at[axis]->tap1;
+          run.a += (tap[axis] - at[axis]->tap0) * w->dilation[axis] * view->step[axis];
+        }
+        if (!inside) {
+          run.a = 0;
+          *--outside = run;
+        } else if (!joined || tap[2] == at[2]->tap0) {
+          runs[taps.inside++] = run;
+        }
+      }
+    }
   }
-  for (int64_t i = 0; i < count; i++) {
-    ck_tap_at(w, block.outer0 + i, tap);
-    if (!sees_tap(at, tap)) runs[taps.inside + taps.outside++] = (ck_gemm_run){.b = i * channels};
-  }
+  taps.outside = runs + count - outside;
   return taps;
+}
+
+bool ck_view_sees_the_same(const ck_view *a, const ck_view *b) {
+  bool same = true;
+  for (int axis = 0; axis < CK_AXES; axis++) {
+    same = same && a->segment_count[axis] == b->segment_count[axis] && a->step[axis] == b->step[axis];
+    for (int64_t i = 0; same && i < a->segment_count[axis]; i++)
+      same = a->segments[axis][i].tap0 == b->segments[axis][i].tap0 && a->segments[axis][i].tap1 == b->segments[axis][i].tap1;
+  }
+  return same;
 }
 
 void ck_view_list_taps(const ck_conv_plan *plan, const ck_view *view, ck_k_block block, ck_view_taps *taps, ck_gemm_run *runs) {

@@ -22,12 +22,17 @@ typedef struct {
 
 /* The stretches of a block of K that the pixels of one region see, and those that lie in the padding. */
 typedef struct {
-  const ck_gemm_run *runs; /* `inside` of them, each `length` steps long, then `outside` of them, each one tap */
-  int64_t inside, outside, length;
+  const ck_gemm_run *runs; /* `inside` of them, each `length` steps long */
+  int64_t inside, length, outside;
 } ck_view_taps;
 
+/* The stretches in the padding, each one tap: `outside` of them. */
+CK_INLINE const ck_gemm_run *ck_view_outside(const ck_view_taps *taps, ck_k_block block) {
+  return taps->runs + (block.outer1 - block.outer0) - taps->outside;
+}
+
 /* Whole planes, whole rows of a plane, or a part of a row. */
-ck_view ck_view_of(const ck_conv_plan *plan, int64_t first_pixel, int64_t last_pixel);
+void ck_view_of(const ck_conv_plan *plan, int64_t first_pixel, int64_t last_pixel, ck_view *view);
 /* Where a group of pixels from `from` on must end, to be such a box of at most `step` pixels. */
 int64_t ck_view_end(const ck_window *w, int64_t from, int64_t step, int64_t last);
 
@@ -35,6 +40,8 @@ int64_t ck_view_end(const ck_window *w, int64_t from, int64_t step, int64_t last
 int64_t ck_view_tiles(const ck_conv_plan *plan, const ck_view *view, ck_tile *tiles);
 /* One entry of `taps` for each region, in the same order. */
 void ck_view_list_taps(const ck_conv_plan *plan, const ck_view *view, ck_k_block block, ck_view_taps *taps, ck_gemm_run *runs);
+/* Whether the lists of taps of both are the same. */
+bool ck_view_sees_the_same(const ck_view *a, const ck_view *b);
 /* Runs for all regions of the whole output; -1 if they are too many to be listed. */
 int64_t ck_view_runs_most(const ck_conv_tiling *t);
 
