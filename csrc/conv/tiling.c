@@ -171,8 +171,9 @@ static double moving_cycles(const ck_conv_plan *plan) {
     const ck_window *w = &t->window;
     const double halo = (double)ck_max((w->kernel[1] - 1) * w->dilation[1] + 1 - w->stride[1], 0);
     const double rows = (double)ck_max(t->group_pixels / w->out[2], 1) * (double)w->stride[1];
-    return fetch * (1 + halo / rows * CYCLES_LOWER_VECTOR / (CYCLES_LOWER_VECTOR + CYCLES_FETCH_VECTOR)) *
-           (1 + CYCLES_LOWER_VECTOR / CYCLES_FETCH_VECTOR);
+    const double places = (double)ck_volume(w->in) * (1 + halo / rows);
+    const double vectors = (double)(ck_ceil_div(t->block_inner, kernels_of(plan)->lanes) * ck_ceil_div(t->k_inner, t->block_inner));
+    return places * vectors * CYCLES_LOWER_VECTOR + fetch;
   }
   if (t->pixels == CK_PIXELS_PANEL) {
     const ck_panel panel = ck_panel_of(t, t->group_pixels);
