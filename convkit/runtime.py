@@ -226,7 +226,7 @@ def algorithms() -> tuple[str, ...]:
     --------
     >>> import convkit
     >>> convkit.algorithms()
-    ('direct', 'im2col', 'winograd')
+    ('direct', 'im2col', 'winograd', 'dot')
     """
     return _core.algorithm_names()
 
@@ -392,7 +392,7 @@ def explain(
     --------
     >>> import convkit
     >>> len(convkit.explain("conv2d", (1, 8, 32, 32), (8, 8, 3, 3)).candidates)
-    3
+    4
     """
     axes = arg.choice("op", op, {"conv1d": 1, "conv2d": 2, "conv3d": 3})
     arg.threads(num_threads)

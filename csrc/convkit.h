@@ -92,8 +92,8 @@ typedef struct {
 /* Plain data: a plan may be copied and shared. */
 typedef struct {
   ck_conv_problem problem;
-  ck_conv_tiling tiling;         /* of the algorithms that run the loop nest */
-  int64_t detail[8];             /* what another algorithm has chosen; its own file has the names */
+  ck_conv_tiling tiling; /* of the algorithms that run the loop nest */
+  int64_t detail[8];     /* what another algorithm has chosen; its own file has the names */
   int algorithm, isa;
   size_t packed_bytes; /* of the weights after ck_conv_pack; 0 if they are read as they are */
   size_t thread_bytes; /* workspace of each thread */

@@ -10,6 +10,7 @@ from functools import cache
 import numpy as np
 import pytest
 from cases import (
+    NARROW,
     PADDING_MODES,
     Case,
     Data,
@@ -55,7 +56,7 @@ def test_lattice_exact(algorithms: tuple[str, ...], isa: str, seed: int) -> None
     accepted = check_all(cases, algorithms)
     assert len({case.problem for case, _ in cases}) >= 10_000
     assert accepted["auto"] == len(cases)
-    assert min(accepted.values()) >= 1_000, accepted
+    assert min(count for name, count in accepted.items() if name not in NARROW) >= 1_000, accepted
 
 
 @pytest.mark.parametrize("dtype", ["float64", "bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64"])

@@ -17,6 +17,7 @@ import pytest
 from cases import (
     EDGE_PROBLEMS,
     LAYOUTS,
+    NARROW,
     Array,
     Case,
     Problem,
@@ -81,7 +82,7 @@ def test_equals_the_function_exactly(algorithms: tuple[str, ...], isas: tuple[st
             assert planned == called, f"only one of plan and function declines {case.id}"
             accepted[algorithm] += planned
     assert accepted["auto"] == 4 * len(EDGE_PROBLEMS) >= 300
-    assert min(accepted.values()) >= 100, accepted
+    assert min(count for name, count in accepted.items() if name not in NARROW) >= 100, accepted
 
 
 def test_properties(p: Problem, weight: Array, algorithm: str) -> None:

@@ -3,8 +3,8 @@
  * Time is estimated in cycles of one core: multiply-adds by register tile, and the constants below for what is moved, packed
  * and staged. The choice looks at one sample only, so that neither batch nor threads can change it. */
 #include "cost.h"
-#include "view.h"
 #include "split.h"
+#include "view.h"
 
 #include "../base/cpu.h"
 #include "../base/workspace.h"
@@ -18,7 +18,7 @@
 #define CYCLES_GAP_VECTOR 2.0    /* stored in runs */
 #define CYCLES_APART_VECTOR 5.0  /* channels last: the channels of a pixel are not written together */
 #define CYCLES_STEP 0.7          /* of any tile whose rows are pixels in place */
-#define CYCLES_FAR_VECTOR 0.2    /* of a step of such a tile: the weights of all tiles do not fit L2, and one takes 1/12 of it */
+#define CYCLES_FAR_VECTOR 0.2 /* of a step of such a tile: the weights of all tiles do not fit L2, and one takes 1/12 of it */
 #define CYCLES_PANEL_VECTOR 0.25 /* of a step: two lines of cache for a vector, which starts anywhere in the first */
 
 #define K_BLOCK_MOST 1152
@@ -172,7 +172,8 @@ static double moving_cycles(const ck_conv_plan *plan) {
     const double halo = (double)ck_max((w->kernel[1] - 1) * w->dilation[1] + 1 - w->stride[1], 0);
     const double rows = (double)ck_max(t->group_pixels / w->out[2], 1) * (double)w->stride[1];
     const double places = (double)ck_volume(w->in) * (1 + halo / rows);
-    const double vectors = (double)(ck_ceil_div(t->block_inner, kernels_of(plan)->lanes) * ck_ceil_div(t->k_inner, t->block_inner));
+    const double vectors =
+        (double)(ck_ceil_div(t->block_inner, kernels_of(plan)->lanes) * ck_ceil_div(t->k_inner, t->block_inner));
     return places * vectors * CYCLES_LOWER_VECTOR + fetch;
   }
   if (t->pixels == CK_PIXELS_PANEL) {
@@ -236,7 +237,8 @@ static ck_status book(ck_conv_plan *plan) {
   ck_conv_tiling *t = &plan->tiling;
   const int64_t size = ck_dtype_size(sum_of(plan)), k = t->block_outer * t->block_inner, pixels = t->group_pixels;
   const bool viewed = ck_loops_viewed(t), whole = t->pixels == CK_PIXELS_PANEL;
-  const int64_t spare = CK_PACK_SLACK + ck_tile_pixels(plan), width = t->pixel_lanes ? t->rows : t->vectors * kernels_of(plan)->lanes;
+  const int64_t spare = CK_PACK_SLACK + ck_tile_pixels(plan),
+                width = t->pixel_lanes ? t->rows : t->vectors * kernels_of(plan)->lanes;
   const int64_t runs = viewed ? ck_view_runs_most(t) : 0;
   const ck_panel panel = ck_panel_of(t, pixels);
   ck_ledger ledger = {0};
@@ -303,8 +305,9 @@ static void size_copy(ck_conv_plan *plan) {
     return;
   }
   const int64_t one = sums + span[0] * span[1] * ck_min(w->stride[2], w->in[2]) * channels;
-  const int64_t fit = ck_clamp((budget - span[0] * span[1] * ck_min((w->kernel[2] - 1) * w->dilation[2], w->in[2]) * channels) / one,
-                               tile, GROUP_PIXELS_MOST);
+  const int64_t fit =
+      ck_clamp((budget - span[0] * span[1] * ck_min((w->kernel[2] - 1) * w->dilation[2], w->in[2]) * channels) / one, tile,
+               GROUP_PIXELS_MOST);
   t->group_pixels = t->pixel_unit = ck_min(ck_round_up(fit, tile), row);
 }
 

@@ -78,7 +78,8 @@ void ck_view_of(const ck_conv_plan *plan, int64_t first_pixel, int64_t last_pixe
   }
   ck_steps_of(plan, v->step);
   if (t->pixels != CK_PIXELS_TRANSPOSED) return;
-  for (int axis = 0; axis < CK_AXES; axis++) v->length[axis] = seen(w, axis, from[axis], to[axis] + 1 - from[axis], &v->first[axis]);
+  for (int axis = 0; axis < CK_AXES; axis++)
+    v->length[axis] = seen(w, axis, from[axis], to[axis] + 1 - from[axis], &v->first[axis]);
   v->step[2] = copy_stride(t);
   v->step[1] = v->step[2] * v->length[2];
   v->step[0] = v->step[1] * v->length[1];
@@ -112,7 +113,8 @@ ck_checked ck_view_elements_most(const ck_conv_tiling *t) {
   return most;
 }
 
-void ck_view_fill(const ck_conv_plan *plan, const ck_view *view, const void *sample, int64_t group, ck_k_block block, void *to) {
+void ck_view_fill(const ck_conv_plan *plan, const ck_view *view, const void *sample, int64_t group, ck_k_block block,
+                  void *to) {
   const ck_window *w = &plan->tiling.window;
   const ck_dtype dtype = plan->problem.src_dtype;
   const int64_t plane = ck_volume(w->in), size = ck_dtype_size(dtype);
@@ -120,11 +122,8 @@ void ck_view_fill(const ck_conv_plan *plan, const ck_view *view, const void *sam
   /* Places that follow each other in the input as in the copy go together. */
   const bool rows = view->length[2] == w->in[2];
   const int64_t height = rows ? 1 : view->length[1], width = rows ? view->length[1] * view->length[2] : view->length[2];
-  ck_transpose t = {.src_stride = plane,
-                    .dst = to,
-                    .dst_stride = view->step[2],
-                    .rows = block.inner1 - block.inner0,
-                    .columns = width};
+  ck_transpose t = {
+      .src_stride = plane, .dst = to, .dst_stride = view->step[2], .rows = block.inner1 - block.inner0, .columns = width};
   for (int64_t z = 0; z < view->length[0]; z++) {
     for (int64_t y = 0; y < height; y++) {
       const int64_t place = ((view->first[0] + z) * w->in[1] + view->first[1] + y) * w->in[2] + view->first[2];
@@ -140,7 +139,8 @@ void ck_view_fill(const ck_conv_plan *plan, const ck_view *view, const void *sam
 /* Cycles for one step of k of a stretch of pixels, cut evenly into tiles. */
 static double stretch_cycles(int64_t length, int64_t rows, double vectors) {
   const int64_t tiles = ck_ceil_div(length, rows), low = length / tiles, high = length % tiles;
-  return (double)(tiles - high) * ck_step_cycles((double)low, vectors) + (double)high * ck_step_cycles((double)low + 1, vectors);
+  return (double)(tiles - high) * ck_step_cycles((double)low, vectors) +
+         (double)high * ck_step_cycles((double)low + 1, vectors);
 }
 
 /* The axis along which the tiles of a region are cut: where they are fuller. */
@@ -157,8 +157,7 @@ ck_view_cost ck_view_cost_of(const ck_conv_tiling *t, int vectors) {
   int64_t counts[CK_AXES];
   for (int axis = 0; axis < CK_AXES; axis++) counts[axis] = cut_segments(w, axis, 0, w->out[axis], segments[axis]);
   double depth_taps = 0;
-  for (int64_t z = 0; z < counts[0]; z++)
-    depth_taps += (double)length_of(&segments[0][z]) * (double)taps_of(&segments[0][z]);
+  for (int64_t z = 0; z < counts[0]; z++) depth_taps += (double)length_of(&segments[0][z]) * (double)taps_of(&segments[0][z]);
   ck_view_cost cost = {0};
   for (int64_t y = 0; y < counts[1]; y++) {
     for (int64_t x = 0; x < counts[2]; x++) {

@@ -5,6 +5,7 @@
 #include "transpose_tmpl.h"
 #endif
 #if CK_KIND == CK_KIND_REAL
+#include "dot_tmpl.h"
 #include "winograd_tmpl.h"
 #endif
 #include "pack_tmpl.h"

@@ -65,6 +65,18 @@ typedef struct {
   bool *finite;
 } ck_transpose;
 
+/* dst[i] = activation(bias[i] + sum over k of a[i * a_stride + k] * x[k]) for i < rows. The sum is CK_DOT_SUMS chains of
+ * multiply-adds, over every CK_DOT_SUMS-th k, folded by halves. */
+typedef struct {
+  const void *a, *x, *bias; /* bias: or NULL */
+  void *dst;
+  ptrdiff_t a_stride;
+  int64_t k, rows;
+  ck_activation activation;
+} ck_dot;
+
+#define CK_DOT_SUMS 16
+
 /* One run of elements from the input to a packed block. */
 typedef struct {
   ptrdiff_t src; /* offset in a channel, or CK_MOVE_ZERO */

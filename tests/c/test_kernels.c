@@ -4,6 +4,7 @@
 #include "convkit.h"
 #include "dispatch.h"
 #include "kernels_copy.h"
+#include "kernels_dot.h"
 #include "kernels_gemm.h"
 #include "kernels_pool.h"
 
