@@ -23,7 +23,7 @@
 
 #define K_BLOCK_MOST 1152
 #define GROUP_PIXELS_MOST 4096
-#define IN_PLACE_PIXELS 256   /* outputs of so many pixels are written channel tile by channel tile */
+#define IN_PLACE_PIXELS 512   /* outputs of so many pixels are written channel tile by channel tile */
 #define SHARED_MOST (8 << 20) /* bytes of packed weights in a functional call */
 /* What one more part of a split repeats, as a share of the work times the pixels (weights are read, and packed) or the output channels
  * (pixels are read, copied to a panel or lowered). */
@@ -264,11 +264,14 @@ static ck_status book(ck_conv_plan *plan) {
   return CK_STATUS_OK;
 }
 
-/* Pixels whose block of K, at so many elements a pixel, keeps to its share of L2. */
+/* The share of L2 for what a group of pixels keeps there; more where weights come from afar and are packed for each group. */
+static int64_t group_elements(const ck_conv_plan *plan) {
+  return ck_cpu_caches().l2 / 100 * (plan->problem.prepared ? 40 : 55) / ck_dtype_size(sum_of(plan));
+}
+
+/* Pixels whose block of K, at so many elements a pixel, keeps to that share. */
 static int64_t pixels_in_cache(const ck_conv_plan *plan, int64_t elements) {
-  /* More where weights come from afar and are packed for each group. */
-  const int percent = plan->problem.prepared ? 40 : 55;
-  return ck_max(ck_cpu_caches().l2 * percent / 100 / (elements * ck_dtype_size(sum_of(plan))), 1);
+  return ck_max(group_elements(plan) / elements, 1);
 }
 
 /* Whole output rows, as many as fit, or a part of one. */
@@ -296,9 +299,11 @@ static void size_copy(ck_conv_plan *plan) {
   const int64_t row = w->out[2], height = w->out[1], tile = ck_tile_pixels(plan), channels = t->block_inner;
   int64_t span[2];
   for (int axis = 0; axis < 2; axis++) span[axis] = ck_min((w->kernel[axis] - 1) * w->dilation[axis] + 1, w->in[axis]);
-  const int64_t budget = pixels_in_cache(plan, 1), line = span[0] * w->in[2] * channels, sums = ck_out_channels(plan);
-  const int64_t one_row = row * sums + ck_min(w->stride[1], w->in[1]) * line, halo = ck_max(span[1] - w->stride[1], 0) * line;
-  const int64_t rows = ck_min((budget - halo) / one_row, GROUP_PIXELS_MOST / row);
+  const int64_t share = group_elements(plan), line = span[0] * w->in[2] * channels, sums = ck_out_channels(plan);
+  const int64_t one_row = row * sums + ck_min(w->stride[1], w->in[1]) * line, halo = ck_max(span[1] - w->stride[1], 0);
+  /* More of L2 where the rows that groups have in common, and copy each for itself, would be the most of them. */
+  const int64_t budget = (share - halo * line) / one_row * w->stride[1] < halo ? share / 2 * 3 : share;
+  const int64_t rows = ck_min((budget - halo * line) / one_row, GROUP_PIXELS_MOST / row);
   if (rows >= 1) {
     t->group_pixels = ck_min(rows >= height ? rows / height * height : rows, w->out[0] * height) * row;
     t->pixel_unit = row;
