@@ -42,12 +42,11 @@ static void pack_vector(const ck_winograd_pack *call, int64_t group, int64_t til
   const ck_kernels *kernels = ck_winograd_kernels(call->plan);
   char scratch[SCRATCH_BYTES] __attribute__((aligned(CK_ALIGNMENT)));
   const int64_t plane_taps = w->axis[0].taps * w->axis[1].taps, taps = w->depth_taps * plane_taps;
-  const int64_t tile_lanes = w->lanes * ck_winograd_tile_vectors(call->plan), first = tile * tile_lanes;
-  const int64_t width = ck_min(tile_lanes, ck_round_up(w->outputs - first, w->lanes)), output = first + vector * w->lanes;
+  const int64_t width = ck_winograd_tile_width(w, tile), output = tile * w->tile_lanes + vector * w->lanes;
   const int64_t together = SCRATCH_BYTES / (taps * w->lanes * w->size);
   char *dst =
       call->packed +
-      (group * ck_winograd_u_elements(w) + first * w->depth_taps * w->elements * w->channels + vector * w->lanes) * w->size;
+      (group * ck_winograd_u_elements(w) + tile * w->depth_taps * ck_winograd_u_tile(w, 0) + vector * w->lanes) * w->size;
   for (int64_t channel = 0; channel < w->channels; channel += together) {
     const int64_t count = ck_min(together, w->channels - channel);
     const ck_transpose t = {.src = call->weights + (((group * w->outputs + output) * w->channels + channel) * taps) * w->size,
@@ -60,10 +59,10 @@ static void pack_vector(const ck_winograd_pack *call, int64_t group, int64_t til
     kernels->transpose(&t);
     for (int64_t k = 0; k < w->depth_taps; k++) {
       const ck_winograd_weights u = {.src = scratch + k * plane_taps * w->lanes * w->size,
-                                     .dst = dst + (k * w->elements * w->channels + channel) * width * w->size,
+                                     .dst = dst + (k * ck_winograd_u_tile(w, tile) + channel * width) * w->size,
                                      .row_step = w->axis[1].taps * w->lanes,
                                      .column_step = w->lanes,
-                                     .plane_step = w->channels * width,
+                                     .plane_step = ck_winograd_u_plane(w, tile),
                                      .src_next = taps * w->lanes,
                                      .dst_next = width,
                                      .count = count,
@@ -122,8 +121,7 @@ static void multiply(const ck_winograd_call *call, int64_t group, ck_winograd_bl
   const int64_t v_tiles = ck_winograd_tiles(w, whole), tiles = ck_winograd_tiles(w, block),
                 m_row = ck_winograd_m_row(call->plan, w);
   const int64_t v_plane = ck_winograd_plane(w, ck_winograd_slots(w, whole) * v_tiles, w->v_row);
-  const int64_t m_plane = ck_winograd_plane(w, block.planes * tiles, m_row),
-                lanes = w->lanes * ck_winograd_tile_vectors(call->plan);
+  const int64_t m_plane = ck_winograd_plane(w, block.planes * tiles, m_row), lanes = w->tile_lanes;
   const int64_t v_first = ck_winograd_slot(w, block.plane0 - whole.plane0, 0) * v_tiles +
                           ck_winograd_first_tile(w, block.unit0) - ck_winograd_first_tile(w, whole.unit0);
   /* Not every tap lies inside the input in depth. */
@@ -132,12 +130,12 @@ static void multiply(const ck_winograd_call *call, int64_t group, ck_winograd_bl
   if (deep) memset(m, 0, (size_t)(w->elements * m_plane * w->size));
   ck_gemm_tile g = {.a_in_place = true, .a_stride = w->v_row, .c_stride = m_row, .k_outer = 1};
   for (int64_t tile = tile0; tile < tile1; tile++) {
-    g.lanes = (int)ck_min(lanes, ck_round_up(w->outputs - tile * lanes, w->lanes));
+    g.lanes = (int)ck_winograd_tile_width(w, tile);
     g.b_stride = g.lanes;
     for (int64_t k = 0; k < w->depth_taps; k++) {
       for (int64_t e = 0; e < w->elements; e++) {
-        g.b = call->weights + (group * ck_winograd_u_elements(w) + tile * lanes * w->depth_taps * w->elements * w->channels +
-                               (k * w->elements + e) * w->channels * g.lanes) *
+        g.b = call->weights + (group * ck_winograd_u_elements(w) + tile * w->depth_taps * ck_winograd_u_tile(w, 0) +
+                               k * ck_winograd_u_tile(w, tile) + e * ck_winograd_u_plane(w, tile)) *
                                   w->size;
         for (int64_t q = 0, next; q < block.planes; q = next) {
           const int64_t id = (block.plane0 + q) % w->depth_out * w->depth_stride - w->depth_before + k * w->depth_dilation;
@@ -157,7 +155,7 @@ static void multiply(const ck_winograd_call *call, int64_t group, ck_winograd_bl
 static void finish(const ck_winograd_call *call, int64_t group, ck_winograd_block whole, ck_winograd_block block, int64_t tile0,
                    int64_t tile1, const char *v, char *m, char *strip) {
   const ck_winograd *w = &call->w;
-  const int64_t lanes = w->lanes * ck_winograd_tile_vectors(call->plan), parts = ck_ceil_div(tile1 - tile0, w->part_tiles);
+  const int64_t lanes = w->tile_lanes, parts = ck_ceil_div(tile1 - tile0, w->part_tiles);
   for (int64_t part = 0; part < parts; part++) {
     const int64_t from = tile0 + ck_share(tile1 - tile0, parts, part), to = tile0 + ck_share(tile1 - tile0, parts, part + 1);
     multiply(call, group, whole, block, from, to, v, m);
@@ -335,7 +333,7 @@ static int64_t task_outputs(const ck_conv_plan *plan, int64_t n, int num_threads
   const int64_t parts = s.plane_parts * s.unit_parts * s.channel_parts;
   if (task >= (w.shared ? parts : parts * s.samples * plan->problem.g)) return -1;
   const ck_winograd_part part = w.shared ? round_part(plan, &w, &s, first, task) : local_part(plan, &w, &s, task);
-  const int64_t lanes = w.lanes * ck_winograd_tile_vectors(plan);
+  const int64_t lanes = w.tile_lanes;
   return part.block.planes * ck_winograd_tiles(&w, part.block) * w.axis[0].m * w.axis[1].m *
          (ck_min(part.tile1 * lanes, w.outputs) - part.tile0 * lanes);
 }

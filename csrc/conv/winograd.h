@@ -32,6 +32,7 @@ typedef struct {
   int elements;                      /* of a transformed tile: the planes e of V, U and M */
   int64_t channels, outputs;         /* of a group */
   int64_t lanes, size;               /* elements of a vector, bytes of an element */
+  int64_t tile_lanes;                /* output channels of a register tile */
   int64_t segments, segment;         /* a row of tiles is cut into so many units of at most so many tiles */
   int64_t units;                     /* of a plane */
   int64_t v_row, part_tiles;         /* elements from tile to tile in V; output channel tiles that are multiplied together */
@@ -86,9 +87,19 @@ CK_INLINE int64_t ck_winograd_output_tiles(const ck_conv_plan *plan, const ck_wi
 CK_INLINE int64_t ck_winograd_m_row(const ck_conv_plan *plan, const ck_winograd *w) {
   return ck_winograd_row(w, w->part_tiles * ck_winograd_tile_vectors(plan) * w->lanes);
 }
-/* Elements of one group's transformed weights. */
+/* Lanes of an output channel tile, whole vectors. */
+CK_INLINE int64_t ck_winograd_tile_width(const ck_winograd *w, int64_t tile) {
+  return ck_min(w->tile_lanes, ck_round_up(w->outputs, w->lanes) - tile * w->tile_lanes);
+}
+/* Elements of the transformed weights of one tile and depth tap: planes e, each [input channel][lanes]. */
+CK_INLINE int64_t ck_winograd_u_plane(const ck_winograd *w, int64_t tile) {
+  return ck_winograd_plane(w, w->channels, ck_winograd_tile_width(w, tile));
+}
+CK_INLINE int64_t ck_winograd_u_tile(const ck_winograd *w, int64_t tile) { return w->elements * ck_winograd_u_plane(w, tile); }
+/* Of one group. */
 CK_INLINE int64_t ck_winograd_u_elements(const ck_winograd *w) {
-  return ck_round_up(w->outputs, w->lanes) * w->depth_taps * w->elements * w->channels;
+  const int64_t last = ck_ceil_div(w->outputs, w->tile_lanes) - 1;
+  return w->depth_taps * (last * ck_winograd_u_tile(w, 0) + ck_winograd_u_tile(w, last));
 }
 
 /* Offsets in the workspace: U (of a call without a plan) and, if shared, V in the shared part, the others in a thread's own. */

@@ -18,7 +18,7 @@
 #define CYCLES_ELEMENT_IN 5.0 /* a vector of a transformed tile */
 #define CYCLES_ELEMENT_OUT 4.0
 #define CYCLES_STRIP_VECTOR 9.0 /* transposed */
-#define CYCLES_WEIGHT_VECTOR 30.0
+#define CYCLES_WEIGHT_VECTOR 18.0
 #define CALL_U_MOST (64 << 20) /* bytes of transformed weights that a call may be charged with unasked */
 #define AS_LOOPS 1.1           /* tiling.c estimates so much more than is measured */
 #define CYCLES_CALL 5000.0     /* sizes, split */
@@ -84,6 +84,7 @@ static ck_winograd sizes_of(const ck_conv_plan *plan, int n) {
                    .outputs = p->oc / p->g,
                    .lanes = ck_winograd_kernels(plan)->lanes,
                    .size = ck_dtype_size(p->src_dtype)};
+  w.tile_lanes = w.lanes * ck_winograd_tile_vectors(plan);
   const ck_winograd_axis *high = &w.axis[0], *wide = &w.axis[1];
   w.elements = high->n * wide->n;
   w.v_row = ck_winograd_row(&w, w.channels);

@@ -167,34 +167,58 @@ static void CK_OP(winograd_matrix)(int n, int taps, double matrix[CK_WINOGRAD_MO
   }
 }
 
-static void CK_OP(winograd_weights)(const ck_winograd_weights *t) {
+CK_INLINE void CK_OP(winograd_weights_body)(const ck_winograd_weights *t, const int rows, const int columns, const int row_taps,
+                                            const int column_taps) {
   double along_rows[CK_WINOGRAD_MOST][CK_WINOGRAD_TAPS_MOST], along_columns[CK_WINOGRAD_MOST][CK_WINOGRAD_TAPS_MOST];
-  CK_OP(winograd_matrix)(t->rows, t->row_taps, along_rows);
-  CK_OP(winograd_matrix)(t->columns, t->column_taps, along_columns);
+  CK_OP(winograd_matrix)(rows, row_taps, along_rows);
+  CK_OP(winograd_matrix)(columns, column_taps, along_columns);
   for (int64_t c = 0; c < t->count; c++) {
     for (int part = 0; part < CK_LANES; part += CK_WIDE_COUNT) {
       const CK_T *src = (const CK_T *)t->src + c * t->src_next + part;
       CK_T *dst = (CK_T *)t->dst + c * t->dst_next + part;
       CK_OP(ck_wide) half[CK_WINOGRAD_TAPS_MOST][CK_WINOGRAD_MOST];
-      for (int i = 0; i < t->row_taps; i++) {
-        for (int j = 0; j < t->columns; j++) {
+      CK_UNROLL(3)
+      for (int i = 0; i < row_taps; i++) {
+        CK_UNROLL(6)
+        for (int j = 0; j < columns; j++) {
           CK_OP(ck_wide) sum = {0};
-          for (int k = 0; k < t->column_taps; k++)
+          CK_UNROLL(3)
+          for (int k = 0; k < column_taps; k++)
             sum += along_columns[j][k] *
                    __builtin_convertvector(*(const CK_OP(ck_narrow) *)(src + i * t->row_step + k * t->column_step),
                                            CK_OP(ck_wide));
           half[i][j] = sum;
         }
       }
-      for (int j = 0; j < t->columns; j++) {
-        for (int i = 0; i < t->rows; i++) {
+      CK_UNROLL(6)
+      for (int j = 0; j < columns; j++) {
+        CK_UNROLL(6)
+        for (int i = 0; i < rows; i++) {
           CK_OP(ck_wide) sum = {0};
-          for (int k = 0; k < t->row_taps; k++) sum += along_rows[i][k] * half[k][j];
-          *(CK_OP(ck_narrow) *)(dst + (j * t->rows + i) * t->plane_step) = __builtin_convertvector(sum, CK_OP(ck_narrow));
+          CK_UNROLL(3)
+          for (int k = 0; k < row_taps; k++) sum += along_rows[i][k] * half[k][j];
+          *(CK_OP(ck_narrow) *)(dst + (j * rows + i) * t->plane_step) = __builtin_convertvector(sum, CK_OP(ck_narrow));
         }
       }
     }
   }
+}
+
+/* The usual kernel with its loops unrolled, all others in one function. */
+static CK_NOINLINE void CK_OP(winograd_weights_6x6_of_3x3)(const ck_winograd_weights *t) {
+  CK_OP(winograd_weights_body)(t, 6, 6, 3, 3);
+}
+static CK_NOINLINE void CK_OP(winograd_weights_4x4_of_3x3)(const ck_winograd_weights *t) {
+  CK_OP(winograd_weights_body)(t, 4, 4, 3, 3);
+}
+static void CK_OP(winograd_weights)(const ck_winograd_weights *t) {
+  const bool usual = t->row_taps == 3 && t->column_taps == 3 && t->rows == t->columns;
+  if (usual && t->rows == 6)
+    CK_OP(winograd_weights_6x6_of_3x3)(t);
+  else if (usual)
+    CK_OP(winograd_weights_4x4_of_3x3)(t);
+  else
+    CK_OP(winograd_weights_body)(t, t->rows, t->columns, t->row_taps, t->column_taps);
 }
 
 /* ---- Instances ----------------------------------------------------------------------------------------------------------- */
