@@ -12,8 +12,8 @@
 #define CYCLES_LOWER_VECTOR 6.0  /* load, store and their share of a move */
 #define CYCLES_FETCH_VECTOR 10.0 /* the first look at a vector of the input */
 #define CYCLES_LOWER_ELEMENT 1.5 /* where elements are gathered one by one or widened */
-#define CYCLES_PACK_WEIGHT 0.6   /* an element of the weights, transposed */
-#define CYCLES_PACK_FAR 1.0      /* the same from beyond L2 */
+#define CYCLES_PACK_WEIGHT 0.4   /* an element of the weights, transposed */
+#define CYCLES_PACK_FAR 0.5      /* the same from beyond L2 */
 #define CYCLES_STAGE_VECTOR 6.0  /* store, load, transpose, store */
 #define CYCLES_GAP_VECTOR 2.0    /* stored in runs */
 #define CYCLES_APART_VECTOR 5.0  /* channels last: the channels of a pixel are not written together */

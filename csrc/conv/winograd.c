@@ -8,7 +8,8 @@
  *   shared    for a round of tiles: V of all of them, then in parallel over output channels and blocks the second half of the above.
  *             Where V of a useful block leaves L2: many channels.
  *
- * U, the transformed weights: [group][output channel tile][depth tap][e][input channel][lanes]. Depth taps are part of the
+ * U, the transformed weights: [group][output channel tile][depth tap][e][input channel][lanes]. A call without a plan that uses
+ * U once makes it by tile, in L2, when it is multiplied. Depth taps are part of the
  * reduction: the transform is of height and width. Sums run over the channels in chains of at most CK_WINOGRAD_CHAIN, which are
  * then added: a long chain would lose what the transform leaves of the precision. Numbering of tiles, chains and transforms
  * depend on the sizes of one sample alone, and so do the bits.
@@ -25,6 +26,7 @@
 /* What one more part of a split repeats, as a share of the work times the tiles or the output channels. */
 #define READ_AGAIN 8.0
 #define TRANSFORM_AGAIN 20.0
+#define TRANSFORM_WEIGHTS_AGAIN 36.0
 #define SCRATCH_BYTES 16384 /* weights of a few input channels, transposed */
 
 /* ---- Weights ------------------------------------------------------------------------------------------------------------- */
@@ -36,20 +38,18 @@ typedef struct {
   char *packed;
 } ck_winograd_pack;
 
-/* One vector of output channels of a tile: some input channels at a time are transposed to [channel][tap][lanes]. */
-static void pack_vector(const ck_winograd_pack *call, int64_t group, int64_t tile, int64_t vector) {
-  const ck_winograd *w = &call->w;
-  const ck_kernels *kernels = ck_winograd_kernels(call->plan);
+/* U of input channels [first, last) of one vector of output channels of a tile: some at a time are transposed to
+ * [channel][tap][lanes]. to: planes e, one depth tap after the other, at this vector of the first channel. */
+static void transform_vector(const ck_conv_plan *plan, const ck_winograd *w, const char *weights, int64_t group, int64_t tile,
+                             int64_t vector, int64_t first, int64_t last, int64_t plane_step, char *to) {
+  const ck_kernels *kernels = ck_winograd_kernels(plan);
   char scratch[SCRATCH_BYTES] __attribute__((aligned(CK_ALIGNMENT)));
   const int64_t plane_taps = w->axis[0].taps * w->axis[1].taps, taps = w->depth_taps * plane_taps;
   const int64_t width = ck_winograd_tile_width(w, tile), output = tile * w->tile_lanes + vector * w->lanes;
   const int64_t together = SCRATCH_BYTES / (taps * w->lanes * w->size);
-  char *dst =
-      call->packed +
-      (group * ck_winograd_u_elements(w) + tile * w->depth_taps * ck_winograd_u_tile(w, 0) + vector * w->lanes) * w->size;
-  for (int64_t channel = 0; channel < w->channels; channel += together) {
-    const int64_t count = ck_min(together, w->channels - channel);
-    const ck_transpose t = {.src = call->weights + (((group * w->outputs + output) * w->channels + channel) * taps) * w->size,
+  for (int64_t channel = first; channel < last; channel += together) {
+    const int64_t count = ck_min(together, last - channel);
+    const ck_transpose t = {.src = weights + (((group * w->outputs + output) * w->channels + channel) * taps) * w->size,
                             .dst = scratch,
                             .src_stride = w->channels * taps,
                             .dst_stride = w->lanes,
@@ -59,10 +59,10 @@ static void pack_vector(const ck_winograd_pack *call, int64_t group, int64_t til
     kernels->transpose(&t);
     for (int64_t k = 0; k < w->depth_taps; k++) {
       const ck_winograd_weights u = {.src = scratch + k * plane_taps * w->lanes * w->size,
-                                     .dst = dst + (k * ck_winograd_u_tile(w, tile) + channel * width) * w->size,
+                                     .dst = to + (k * w->elements * plane_step + (channel - first) * width) * w->size,
                                      .row_step = w->axis[1].taps * w->lanes,
                                      .column_step = w->lanes,
-                                     .plane_step = ck_winograd_u_plane(w, tile),
+                                     .plane_step = plane_step,
                                      .src_next = taps * w->lanes,
                                      .dst_next = width,
                                      .count = count,
@@ -75,13 +75,24 @@ static void pack_vector(const ck_winograd_pack *call, int64_t group, int64_t til
   }
 }
 
+static void transform_tile(const ck_conv_plan *plan, const ck_winograd *w, const char *weights, int64_t group, int64_t tile,
+                           int64_t first, int64_t last, int64_t plane_step, char *to) {
+  for (int64_t vector = 0; vector * w->lanes < ck_winograd_tile_width(w, tile); vector++)
+    transform_vector(plan, w, weights, group, tile, vector, first, last, plane_step, to + vector * w->lanes * w->size);
+}
+
+/* Where U of a tile begins. */
+static int64_t u_at(const ck_winograd *w, int64_t group, int64_t tile) {
+  return (group * ck_winograd_u_elements(w) + tile * w->depth_taps * ck_winograd_u_tile(w, 0)) * w->size;
+}
+
 static void pack_tile(const void *context, int64_t task, int slot) {
   const ck_winograd_pack *call = context;
-  const int64_t tiles = ck_winograd_output_tiles(call->plan, &call->w), tile = task % tiles,
-                vectors = ck_winograd_tile_vectors(call->plan);
-  const int64_t left = ck_ceil_div(call->w.outputs, call->w.lanes) - tile * vectors;
+  const ck_winograd *w = &call->w;
+  const int64_t tiles = ck_winograd_output_tiles(call->plan, w), group = task / tiles, tile = task % tiles;
   (void)slot;
-  for (int64_t vector = 0; vector < ck_min(vectors, left); vector++) pack_vector(call, task / tiles, tile, vector);
+  transform_tile(call->plan, w, call->weights, group, tile, 0, w->channels, ck_winograd_u_plane(w, tile),
+                 call->packed + u_at(w, group, tile));
 }
 
 static void pack(const ck_conv_plan *plan, const void *weights, void *packed) {
@@ -92,15 +103,22 @@ static void pack(const ck_conv_plan *plan, const void *weights, void *packed) {
 
 /* ---- Multiplication ------------------------------------------------------------------------------------------------------ */
 
+/* Chains of the reduction over the channels; U of their first channel is at hand. */
+typedef struct {
+  int64_t first, last;
+} ck_chains;
+
+CK_INLINE int64_t chain_at(const ck_winograd *w, int64_t chain) { return ck_share(w->channels, ck_winograd_chains(w), chain); }
+
 /* One run of rows of V[e] times the weights of one tile of output channels. */
-static void multiply_run(const ck_winograd_call *call, ck_gemm_tile *g, const char *a, char *c, int64_t rows, bool add) {
+static void multiply_run(const ck_winograd_call *call, ck_gemm_tile *g, const char *a, const char *b, char *c, int64_t rows,
+                         ck_chains chains, bool add) {
   const ck_winograd *w = &call->w;
-  const int64_t parts = ck_ceil_div(rows, ck_winograd_tile_rows(call->plan)), chains = ck_winograd_chains(w);
-  const char *b = g->b;
-  for (int64_t chain = 0; chain < chains; chain++) {
-    const int64_t k0 = ck_share(w->channels, chains, chain);
-    g->k = ck_share(w->channels, chains, chain + 1) - k0;
-    g->b = b + k0 * g->b_stride * w->size;
+  const int64_t parts = ck_ceil_div(rows, ck_winograd_tile_rows(call->plan));
+  for (int64_t chain = chains.first; chain < chains.last; chain++) {
+    const int64_t k0 = chain_at(w, chain);
+    g->k = chain_at(w, chain + 1) - k0;
+    g->b = b + (k0 - chain_at(w, chains.first)) * g->b_stride * w->size;
     g->add = add || chain > 0;
     for (int64_t part = 0; part < parts; part++) {
       const int64_t row = ck_share(rows, parts, part);
@@ -110,13 +128,12 @@ static void multiply_run(const ck_winograd_call *call, ck_gemm_tile *g, const ch
       call->kernels->gemm(g);
     }
   }
-  g->b = b;
 }
 
 /* M of the block for output channel tiles [tile0, tile1): all depth taps, all channels. V is of the block `whole`, of which
  * `block` is a part. */
 static void multiply(const ck_winograd_call *call, int64_t group, ck_winograd_block whole, ck_winograd_block block,
-                     int64_t tile0, int64_t tile1, const char *v, char *m) {
+                     int64_t tile0, int64_t tile1, const char *v, char *m, char *u_own) {
   const ck_winograd *w = &call->w;
   const int64_t v_tiles = ck_winograd_tiles(w, whole), tiles = ck_winograd_tiles(w, block),
                 m_row = ck_winograd_m_row(call->plan, w);
@@ -128,15 +145,23 @@ static void multiply(const ck_winograd_call *call, int64_t group, ck_winograd_bl
   const bool deep = w->depth_taps > 1 || w->depth_before > 0 || (w->depth_out - 1) * w->depth_stride >= w->depth_in;
   const bool joined = tiles == v_tiles && (w->depth_taps == 1 || w->depth_stride == 1);
   if (deep) memset(m, 0, (size_t)(w->elements * m_plane * w->size));
+  /* By tile, U of one chain at a time. */
+  const int64_t rounds = w->by_tile ? ck_winograd_chains(w) : 1, chains_each = ck_winograd_chains(w) / rounds;
   ck_gemm_tile g = {.a_in_place = true, .a_stride = w->v_row, .c_stride = m_row, .k_outer = 1};
   for (int64_t tile = tile0; tile < tile1; tile++) {
     g.lanes = (int)ck_winograd_tile_width(w, tile);
     g.b_stride = g.lanes;
-    for (int64_t k = 0; k < w->depth_taps; k++) {
+    for (int64_t step = 0; step < w->depth_taps * rounds; step++) {
+      const int64_t k = step / rounds, round = step % rounds;
+      const int64_t plane = w->by_tile ? ck_winograd_own_u_plane(w, tile) : ck_winograd_u_plane(w, tile);
+      const ck_chains chains = {round * chains_each, (round + 1) * chains_each};
+      const char *u = call->weights + u_at(w, group, tile) + k * ck_winograd_u_tile(w, tile) * w->size;
+      if (w->by_tile) {
+        transform_tile(call->plan, w, call->weights, group, tile, chain_at(w, chains.first), chain_at(w, chains.last), plane,
+                       u_own);
+        u = u_own;
+      }
       for (int64_t e = 0; e < w->elements; e++) {
-        g.b = call->weights + (group * ck_winograd_u_elements(w) + tile * w->depth_taps * ck_winograd_u_tile(w, 0) +
-                               k * ck_winograd_u_tile(w, tile) + e * ck_winograd_u_plane(w, tile)) *
-                                  w->size;
         for (int64_t q = 0, next; q < block.planes; q = next) {
           const int64_t id = (block.plane0 + q) % w->depth_out * w->depth_stride - w->depth_before + k * w->depth_dilation;
           next = q + 1;
@@ -144,23 +169,29 @@ static void multiply(const ck_winograd_call *call, int64_t group, ck_winograd_bl
           if (joined && !deep) next = block.planes;
           if (joined && deep && w->depth_taps > 1) next = ck_min(block.planes, q + w->depth_in - id);
           multiply_run(call, &g, v + (e * v_plane + (v_first + ck_winograd_slot(w, q, k) * v_tiles) * w->v_row) * w->size,
-                       m + (e * m_plane + q * tiles * m_row + (tile - tile0) * lanes) * w->size, (next - q) * tiles, deep);
+                       u + e * plane * w->size, m + (e * m_plane + q * tiles * m_row + (tile - tile0) * lanes) * w->size,
+                       (next - q) * tiles, chains, deep);
         }
       }
     }
   }
 }
 
+/* A thread's workspace. */
+typedef struct {
+  char *v, *m, *u, *strip;
+} ck_winograd_own;
+
 /* Output channel tiles [tile0, tile1), part after part: M and the outputs. */
 static void finish(const ck_winograd_call *call, int64_t group, ck_winograd_block whole, ck_winograd_block block, int64_t tile0,
-                   int64_t tile1, const char *v, char *m, char *strip) {
+                   int64_t tile1, const char *v, ck_winograd_own own) {
   const ck_winograd *w = &call->w;
   const int64_t lanes = w->tile_lanes, parts = ck_ceil_div(tile1 - tile0, w->part_tiles);
   for (int64_t part = 0; part < parts; part++) {
     const int64_t from = tile0 + ck_share(tile1 - tile0, parts, part), to = tile0 + ck_share(tile1 - tile0, parts, part + 1);
-    multiply(call, group, whole, block, from, to, v, m);
-    ck_winograd_tiles_out(call, group, block, from * lanes, ck_min(to * lanes, w->outputs) - from * lanes, m,
-                          ck_winograd_m_row(call->plan, w), strip);
+    multiply(call, group, whole, block, from, to, v, own.m, own.u);
+    ck_winograd_tiles_out(call, group, block, from * lanes, ck_min(to * lanes, w->outputs) - from * lanes, own.m,
+                          ck_winograd_m_row(call->plan, w), own.strip);
   }
 }
 
@@ -197,7 +228,8 @@ static ck_winograd_split split_local(const ck_conv_plan *plan, const ck_winograd
   const int64_t tiles = w->axis[0].tiles * w->axis[1].tiles * s.planes / others;
   const int64_t most = ck_clamp(tiles / ck_winograd_tile_rows(plan), *parts, units),
                 channels = ck_winograd_output_tiles(plan, w);
-  const ck_split_side side[2] = {{units, *parts, most, READ_AGAIN / (double)tiles},
+  const double units_again = READ_AGAIN + (w->by_tile ? TRANSFORM_WEIGHTS_AGAIN : 0);
+  const ck_split_side side[2] = {{units, *parts, most, units_again / (double)tiles},
                                  {channels, 1, channels, TRANSFORM_AGAIN / (double)w->outputs}};
   const ck_split split = ck_split_for(images, side, ck_threads_for(work, threads));
   *parts = split.parts[0];
@@ -246,8 +278,9 @@ static ck_winograd_part round_part(const ck_conv_plan *plan, const ck_winograd *
                             .tile1 = ck_share(tiles, s->channel_parts, channel_part + 1)};
 }
 
-static char *own_of(const ck_winograd_run *run, int slot) {
-  return (char *)run->base.buffers->workspace + run->base.plan->shared_bytes + (size_t)slot * run->base.plan->thread_bytes;
+static ck_winograd_own own_of(const ck_winograd_run *run, int slot) {
+  char *own = (char *)run->base.buffers->workspace + run->base.plan->shared_bytes + (size_t)slot * run->base.plan->thread_bytes;
+  return (ck_winograd_own){.v = own + run->at.v, .m = own + run->at.m, .u = own + run->at.u, .strip = own + run->at.strip};
 }
 
 static char *shared_v(const ck_winograd_run *run) { return (char *)run->base.buffers->workspace + run->at.v; }
@@ -257,24 +290,22 @@ static void run_local(const void *context, int64_t task, int slot) {
   const ck_winograd_call *call = &run->base;
   const ck_winograd *w = &call->w;
   const ck_winograd_part part = local_part(call->plan, w, &run->split, task);
-  char *own = own_of(run, slot), *v = own + run->at.v, *strip = own + run->at.strip;
-  ck_winograd_tiles_in(call, part.group, part.block, 0, ck_ceil_div(w->channels, w->lanes), v, strip);
-  finish(call, part.group, part.block, part.block, part.tile0, part.tile1, v, own + run->at.m, strip);
+  const ck_winograd_own own = own_of(run, slot);
+  ck_winograd_tiles_in(call, part.group, part.block, 0, ck_ceil_div(w->channels, w->lanes), own.v, own.strip);
+  finish(call, part.group, part.block, part.block, part.tile0, part.tile1, own.v, own);
 }
 
 static void run_round_in(const void *context, int64_t task, int slot) {
   const ck_winograd_run *run = context;
   const int64_t vectors = ck_ceil_div(run->base.w.channels, run->base.w.lanes);
   ck_winograd_tiles_in(&run->base, run->group, run->round, task * 2, ck_min(task * 2 + 2, vectors), shared_v(run),
-                       own_of(run, slot) + run->at.strip);
+                       own_of(run, slot).strip);
 }
 
 static void run_round_out(const void *context, int64_t task, int slot) {
   const ck_winograd_run *run = context;
   const ck_winograd_part part = round_part(run->base.plan, &run->base.w, &run->split, run->round, task);
-  char *own = own_of(run, slot);
-  finish(&run->base, run->group, run->round, part.block, part.tile0, part.tile1, shared_v(run), own + run->at.m,
-         own + run->at.strip);
+  finish(&run->base, run->group, run->round, part.block, part.tile0, part.tile1, shared_v(run), own_of(run, slot));
 }
 
 /* Parts of the output channels, evenly for the threads: V is read once for each, U once for each part of the tiles. */
@@ -352,7 +383,7 @@ static ck_status run(const ck_conv_plan *plan, const ck_conv_buffers *buffers, c
     r.split.num_threads = control->num_threads;
   else
     narrowed.num_threads = r.split.num_threads;
-  if (!plan->problem.prepared) {
+  if (!plan->problem.prepared && !w->by_tile) {
     const ck_winograd_pack call = {plan, *w, buffers->weights, (char *)buffers->workspace + r.at.u};
     const ck_status status = ck_parallel_for(&narrowed, plan->problem.g * ck_winograd_output_tiles(plan, w), pack_tile, &call);
     if (status) return status;

@@ -40,6 +40,7 @@ typedef struct {
   int64_t sub_planes, sub_units;     /* shared: of a task of the second phase */
   int64_t strip_rows_units;          /* units that go through a strip together, channels first */
   bool shared;
+  bool by_tile; /* weights are transformed for an output channel tile at a time, just before they are used */
 } ck_winograd;
 
 typedef struct {
@@ -96,13 +97,18 @@ CK_INLINE int64_t ck_winograd_u_plane(const ck_winograd *w, int64_t tile) {
   return ck_winograd_plane(w, w->channels, ck_winograd_tile_width(w, tile));
 }
 CK_INLINE int64_t ck_winograd_u_tile(const ck_winograd *w, int64_t tile) { return w->elements * ck_winograd_u_plane(w, tile); }
+/* By tile, of a chain of input channels. */
+CK_INLINE int64_t ck_winograd_own_u_plane(const ck_winograd *w, int64_t tile) {
+  return ck_winograd_plane(w, ck_ceil_div(w->channels, ck_winograd_chains(w)), ck_winograd_tile_width(w, tile));
+}
 /* Of one group. */
 CK_INLINE int64_t ck_winograd_u_elements(const ck_winograd *w) {
   const int64_t last = ck_ceil_div(w->outputs, w->tile_lanes) - 1;
   return w->depth_taps * (last * ck_winograd_u_tile(w, 0) + ck_winograd_u_tile(w, last));
 }
 
-/* Offsets in the workspace: U (of a call without a plan) and, if shared, V in the shared part, the others in a thread's own. */
+/* Offsets in the workspace: U of a call without a plan, if not by tile, and V, if shared, in the shared part, the others in a
+ * thread's own. */
 typedef struct {
   size_t u, v, m, strip;
   ck_checked thread_bytes, shared_bytes;

@@ -19,10 +19,12 @@
 #define CYCLES_ELEMENT_OUT 4.0
 #define CYCLES_STRIP_VECTOR 9.0 /* transposed */
 #define CYCLES_WEIGHT_VECTOR 18.0
-#define CALL_U_MOST (64 << 20) /* bytes of transformed weights that a call may be charged with unasked */
-#define AS_LOOPS 1.1           /* tiling.c estimates so much more than is measured */
-#define CYCLES_CALL 5000.0     /* sizes, split */
-#define BYTES_PER_CYCLE 6.0    /* of U, from L3 */
+#define CYCLES_OWN_WEIGHT_VECTOR 10.0 /* by tile */
+#define OWN_U_MOST 1                  /* blocks that transform the weights for themselves, at most */
+#define CALL_U_MOST (64 << 20)        /* bytes of transformed weights that a call may be charged with unasked */
+#define AS_LOOPS 1.2                  /* tiling.c estimates so much more than is measured */
+#define CYCLES_CALL 5000.0            /* sizes, split */
+#define BYTES_PER_CYCLE 6.0           /* of U, from L3 */
 
 enum {
   DETAIL_N,
@@ -31,7 +33,8 @@ enum {
   DETAIL_BLOCK_PLANES,
   DETAIL_BLOCK_UNITS,
   DETAIL_SUB_PLANES,
-  DETAIL_SUB_UNITS
+  DETAIL_SUB_UNITS,
+  DETAIL_BY_TILE
 };
 
 const char *ck_winograd_declines(const ck_conv_problem *p) {
@@ -117,6 +120,7 @@ ck_winograd ck_winograd_of(const ck_conv_plan *plan) {
   w.block_units = plan->detail[DETAIL_BLOCK_UNITS];
   w.sub_planes = plan->detail[DETAIL_SUB_PLANES];
   w.sub_units = plan->detail[DETAIL_SUB_UNITS];
+  w.by_tile = plan->detail[DETAIL_BY_TILE] != 0;
   return w;
 }
 
@@ -128,6 +132,7 @@ static void keep(ck_conv_plan *plan, const ck_winograd *w, int n) {
   plan->detail[DETAIL_BLOCK_UNITS] = w->block_units;
   plan->detail[DETAIL_SUB_PLANES] = w->sub_planes;
   plan->detail[DETAIL_SUB_UNITS] = w->sub_units;
+  plan->detail[DETAIL_BY_TILE] = w->by_tile;
 }
 
 /* ---- Blocks -------------------------------------------------------------------------------------------------------------- */
@@ -161,8 +166,8 @@ static ck_winograd_block largest(const ck_conv_plan *plan, const ck_winograd *w,
 static void choose_blocks(const ck_conv_plan *plan, ck_winograd *w) {
   const int64_t l2 = ck_clamp(ck_cpu_caches().l2, 256 << 10, 2560 << 10),
                 planes = w->depth_taps > 1 ? ck_min(w->depth_out, 16) : 256;
-  const int64_t lanes = w->lanes * ck_winograd_tile_vectors(plan), all = ck_winograd_output_tiles(plan, w);
-  w->part_tiles = ck_min(ck_max(64 / lanes, 1), all);
+  const int64_t lanes = w->tile_lanes, all = ck_winograd_output_tiles(plan, w);
+  w->part_tiles = ck_min(ck_max((w->by_tile ? lanes : 64) / lanes, 1), all);
   /* Small weights stay in L2 beside V and M; large ones come from L3 for every block, which should then be large. */
   const int64_t share = ck_winograd_u_elements(w) * w->size * 2 < l2 ? 3 : 6;
   const ck_winograd_block local = largest(plan, w, planes, w->units, true, true, l2 * share / 10);
@@ -172,12 +177,30 @@ static void choose_blocks(const ck_conv_plan *plan, ck_winograd *w) {
   w->shared = (local.planes * ck_winograd_tiles(w, local) < 2 * ck_winograd_tile_rows(plan) && bytes * 4 > l2) || bytes > l2;
   if (!w->shared) return;
   const ck_winograd_block round = largest(plan, w, w->depth_taps > 1 ? w->depth_out : 256, w->units, true, false, SHARED_BYTES);
-  w->part_tiles = ck_min(ck_max(128 / lanes, 1), all);
+  w->part_tiles = ck_min(ck_max((w->by_tile ? lanes : 128) / lanes, 1), all);
   const ck_winograd_block sub = largest(plan, w, round.planes, round.units, false, true, l2 * 5 / 10);
   w->block_planes = round.planes;
   w->block_units = round.units;
   w->sub_planes = sub.planes;
   w->sub_units = sub.units;
+}
+
+/* How often a call of n samples needs U of a tile: for each block of pixels. */
+static double uses_of_u(const ck_winograd *w, int64_t n) {
+  const int64_t planes = n * w->depth_out;
+  double uses = (double)(ck_ceil_div(planes, w->block_planes) * ck_ceil_div(w->units, w->block_units));
+  if (w->shared)
+    uses *= (double)(ck_ceil_div(ck_min(w->block_planes, planes), w->sub_planes) * ck_ceil_div(w->block_units, w->sub_units));
+  return uses;
+}
+
+/* Blocks for a call of n samples, and whether it makes U by tile. */
+static void choose_u(const ck_conv_plan *plan, ck_winograd *w, int64_t n) {
+  w->by_tile = !plan->problem.prepared && w->depth_taps == 1;
+  choose_blocks(plan, w);
+  if (!w->by_tile || uses_of_u(w, n) <= OWN_U_MOST) return;
+  w->by_tile = false;
+  choose_blocks(plan, w);
 }
 
 /* ---- The plan ----------------------------------------------------------------------------------------------------------- */
@@ -198,7 +221,7 @@ static double estimate(const ck_conv_plan *plan, const ck_winograd *w) {
   const double slices = (double)ck_winograd_slots(w, whole) / (double)whole.planes;
   const double u_bytes = (double)ck_winograd_u_elements(w) * (double)w->size;
   double cycles = calls * ((double)w->channels * step + CYCLES_TILE * chains);
-  if (u_bytes * 2 > (double)ck_cpu_caches().l2) cycles += 0.3 * blocks * u_bytes / BYTES_PER_CYCLE;
+  if (u_bytes * 2 > (double)ck_cpu_caches().l2 && !w->by_tile) cycles += 0.3 * blocks * u_bytes / BYTES_PER_CYCLE;
   cycles += (double)tiles * w->elements * (in_vectors * slices * CYCLES_ELEMENT_IN + (double)vectors * CYCLES_ELEMENT_OUT);
   /* A vector that is not whole is copied to a patch first, channels last. */
   if (p->layout == CK_LAYOUT_CHANNELS_LAST && w->channels % w->lanes)
@@ -210,7 +233,9 @@ static double estimate(const ck_conv_plan *plan, const ck_winograd *w) {
     cycles += CYCLES_STRIP_VECTOR * ((double)(w->axis[0].in * w->axis[1].in * w->depth_out) * in_vectors * slices * halo +
                                      (double)ck_volume(p->window.out) * (double)vectors);
   }
-  if (!p->prepared) {
+  if (w->by_tile) {
+    cycles += uses_of_u(w, 1) * u_bytes / (double)(w->lanes * w->size) * CYCLES_OWN_WEIGHT_VECTOR;
+  } else if (!p->prepared) {
     if (u_bytes * (double)p->g > CALL_U_MOST) return INFINITY;
     cycles += u_bytes / (double)(w->lanes * w->size) * CYCLES_WEIGHT_VECTOR;
   }
@@ -222,7 +247,8 @@ ck_winograd_memory ck_winograd_book(const ck_conv_plan *plan, const ck_winograd 
   ck_winograd_memory at;
   const ck_winograd_block whole = {0, w->block_planes, 0, w->block_units}, sub = {0, w->sub_planes, 0, w->sub_units};
   const bool first = plan->problem.layout == CK_LAYOUT_CHANNELS_FIRST;
-  at.u = ck_ledger_book(&all, plan->problem.prepared ? 0 : plan->problem.g * ck_winograd_u_elements(w), w->size);
+  at.u = w->by_tile ? ck_ledger_book(&own, w->elements * ck_winograd_own_u_plane(w, 0), w->size)
+                    : ck_ledger_book(&all, plan->problem.prepared ? 0 : plan->problem.g * ck_winograd_u_elements(w), w->size);
   const int64_t v = v_elements(w, whole);
   at.v = w->shared ? ck_ledger_book(&all, v, w->size) : ck_ledger_book(&own, v, w->size);
   at.m = ck_ledger_book(&own, m_elements(plan, w, w->shared ? sub : whole), w->size);
@@ -237,14 +263,16 @@ static ck_status make(ck_conv_plan *plan, int n) {
   const int64_t factors[6] = {plan->problem.g, w.elements, w.depth_taps, w.channels, ck_round_up(w.outputs, w.lanes),
                               2 * w.size};
   if (ck_checked_product(factors, 6).overflow) return CK_STATUS_TOO_LARGE;
-  choose_blocks(plan, &w);
+  /* Of one sample: the batch must not change the choice of algorithm. */
+  choose_u(plan, &w, 1);
+  plan->cost = estimate(plan, &w);
+  if (w.by_tile) choose_u(plan, &w, ck_max(plan->problem.n, 1));
   keep(plan, &w, n);
   const ck_winograd_memory memory = ck_winograd_book(plan, &w);
   if (memory.thread_bytes.overflow || memory.shared_bytes.overflow) return CK_STATUS_TOO_LARGE;
   plan->thread_bytes = (size_t)memory.thread_bytes.value;
   plan->shared_bytes = (size_t)memory.shared_bytes.value;
   plan->packed_bytes = plan->problem.prepared ? (size_t)(plan->problem.g * ck_winograd_u_elements(&w) * w.size) : 0;
-  plan->cost = estimate(plan, &w);
   return CK_STATUS_OK;
 }
 
@@ -258,6 +286,7 @@ static double reference_cycles(const ck_conv_plan *plan, int n) {
   double cycles = tiles * (channels * outputs / 28 + CYCLES_ELEMENT_IN * channels / 16 + CYCLES_ELEMENT_OUT * outputs / 16);
   if (!plan->problem.prepared) cycles += channels * outputs / 16 * CYCLES_WEIGHT_VECTOR;
   cycles *= w.elements;
+  if (!plan->problem.prepared) return cycles;
   /* What leaves the L2 of two cores comes from a memory that they share. */
   return bytes > 6 << 20 ? cycles + 0.8 * bytes / BYTES_PER_CYCLE * (1 + tiles / 56) : cycles;
 }
