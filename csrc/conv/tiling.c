@@ -10,6 +10,7 @@
 #include "../base/workspace.h"
 
 #define CYCLES_LOWER_VECTOR 6.0  /* load, store and their share of a move */
+#define CYCLES_LOWER_AGAIN 2.0   /* more, where a channel is read tap by tap */
 #define CYCLES_FETCH_VECTOR 10.0 /* the first look at a vector of the input */
 #define CYCLES_LOWER_ELEMENT 1.5 /* where elements are gathered one by one or widened */
 #define CYCLES_PACK_WEIGHT 0.4   /* an element of the weights, transposed */
@@ -19,7 +20,7 @@
 #define CYCLES_APART_VECTOR 5.0  /* channels last: the channels of a pixel are not written together */
 #define CYCLES_STEP 0.7          /* of any tile whose rows are pixels in place */
 #define CYCLES_FAR_VECTOR 0.2 /* of a step of such a tile: the weights of all tiles do not fit L2, and one takes 1/12 of it */
-#define CYCLES_PANEL_VECTOR 0.25 /* of a step: two lines of cache for a vector, which starts anywhere in the first */
+#define CYCLES_PANEL_VECTOR 0.15 /* of a step: two lines of cache for a vector, which starts anywhere in the first */
 
 #define K_BLOCK_MOST 1152
 #define GROUP_PIXELS_MOST 4096
@@ -185,7 +186,7 @@ static double moving_cycles(const ck_conv_plan *plan) {
   const double apart =
       channels_last ? pixels * (double)ck_volume(t->window.kernel) / (double)t->window.kernel[2] : (double)ck_reduction(plan);
   const double vectors = (double)ck_reduction(plan) * pixels / run;
-  return (vectors > apart ? vectors : apart) * vector + fetch;
+  return (vectors > apart ? vectors : apart) * (vector + (channels_last ? 0 : CYCLES_LOWER_AGAIN)) + fetch;
 }
 
 /* Cycles of the micro-kernels. */
@@ -212,6 +213,12 @@ static double multiplying_cycles(const ck_conv_plan *plan) {
   return (double)ck_reduction(plan) * grid * (double)count + CYCLES_TILE * tiles * (double)blocks;
 }
 
+/* Whether lanes that run on over the ends of rows compute columns that are left out. */
+static bool gaps_of(const ck_conv_tiling *t) {
+  const ck_panel panel = ck_panel_of(t, t->group_pixels);
+  return panel.pitch > panel.width;
+}
+
 static double estimate(const ck_conv_plan *plan) {
   const ck_conv_problem *p = &plan->problem;
   const ck_conv_tiling *t = &plan->tiling;
@@ -226,7 +233,7 @@ static double estimate(const ck_conv_plan *plan) {
   const double pack = bytes > ck_cpu_caches().l2 / 2 ? CYCLES_PACK_FAR : CYCLES_PACK_WEIGHT;
   if (packs_weights(plan)) cycles += k * (double)channels * pack * (double)(bytes > SHARED_MOST ? groups : 1);
   if (channels_last && ck_channel_tile_count(plan) > 1) cycles += outputs / (double)lanes * CYCLES_APART_VECTOR;
-  if (t->run_on) cycles += outputs / (double)lanes * CYCLES_GAP_VECTOR * (double)ck_k_block_count(t);
+  if (t->run_on && gaps_of(t)) cycles += outputs / (double)lanes * CYCLES_GAP_VECTOR * (double)ck_k_block_count(t);
   if (t->staged) cycles += outputs / (double)lanes * CYCLES_STAGE_VECTOR;
   return cycles * (double)p->g / CYCLES_PER_US;
 }

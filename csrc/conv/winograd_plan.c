@@ -22,7 +22,7 @@
 #define CYCLES_OWN_WEIGHT_VECTOR 10.0 /* by tile */
 #define OWN_U_MOST 1                  /* blocks that transform the weights for themselves, at most */
 #define CALL_U_MOST (64 << 20)        /* bytes of transformed weights that a call may be charged with unasked */
-#define AS_LOOPS 1.2                  /* tiling.c estimates so much more than is measured */
+#define AS_LOOPS 1.1                  /* tiling.c estimates so much more than is measured */
 #define CYCLES_CALL 5000.0            /* sizes, split */
 #define BYTES_PER_CYCLE 6.0           /* of U, from L3 */
 
