@@ -10,17 +10,19 @@
 #include "../base/workspace.h"
 
 #define CYCLES_LOWER_VECTOR 6.0  /* load, store and their share of a move */
-#define CYCLES_LOWER_AGAIN 2.0   /* more, where a channel is read tap by tap */
+#define CYCLES_LOWER_AGAIN 3.0   /* more, where a channel is read tap by tap */
 #define CYCLES_FETCH_VECTOR 10.0 /* the first look at a vector of the input */
 #define CYCLES_LOWER_ELEMENT 1.5 /* where elements are gathered one by one or widened */
 #define CYCLES_PACK_WEIGHT 0.4   /* an element of the weights, transposed */
 #define CYCLES_PACK_FAR 0.5      /* the same from beyond L2 */
-#define CYCLES_STAGE_VECTOR 6.0  /* store, load, transpose, store */
+#define CYCLES_STAGE_VECTOR 10.0 /* store, load, transpose, store */
 #define CYCLES_GAP_VECTOR 2.0    /* stored in runs */
 #define CYCLES_APART_VECTOR 5.0  /* channels last: the channels of a pixel are not written together */
 #define CYCLES_STEP 0.7          /* of any tile whose rows are pixels in place */
+#define VIEWED 0.95              /* the estimates of the other tiles are so much above what is measured */
 #define CYCLES_FAR_VECTOR 0.2 /* of a step of such a tile: the weights of all tiles do not fit L2, and one takes 1/12 of it */
-#define CYCLES_PANEL_VECTOR 0.15 /* of a step: two lines of cache for a vector, which starts anywhere in the first */
+#define CYCLES_SPLIT_VECTOR 0.15 /* of a step: two lines of cache for a vector, which starts anywhere in the first */
+#define CYCLES_SPLIT_FAR 0.3     /* more, where the lines of all channels and kernel rows do not stay in L1 */
 
 #define K_BLOCK_MOST 1152
 #define GROUP_PIXELS_MOST 4096
@@ -186,7 +188,16 @@ static double moving_cycles(const ck_conv_plan *plan) {
   const double apart =
       channels_last ? pixels * (double)ck_volume(t->window.kernel) / (double)t->window.kernel[2] : (double)ck_reduction(plan);
   const double vectors = (double)ck_reduction(plan) * pixels / run;
-  return (vectors > apart ? vectors : apart) * (vector + (channels_last ? 0 : CYCLES_LOWER_AGAIN)) + fetch;
+  return (vectors > apart ? vectors : apart) * (vector + (channels_last || t->k_outer == 1 ? 0 : CYCLES_LOWER_AGAIN)) + fetch;
+}
+
+/* More for a vector of pixels that is not read from a packed block, in cycles of a step. */
+static double split_cycles(const ck_conv_plan *plan) {
+  const ck_conv_tiling *t = &plan->tiling;
+  const int64_t line = CK_ALIGNMENT, plane = ck_volume(t->window.in) * ck_dtype_size(sum_of(plan));
+  if (t->pixels == CK_PIXELS_LOWERED || (t->pixels == CK_PIXELS_IN_PLACE && plane % line == 0)) return 0;
+  const bool far = t->block_inner * t->window.kernel[1] * 2 * line > ck_cpu_caches().l1 / 2;
+  return CYCLES_SPLIT_VECTOR + (far ? CYCLES_SPLIT_FAR : 0);
 }
 
 /* Cycles of the micro-kernels. */
@@ -202,11 +213,11 @@ static double multiplying_cycles(const ck_conv_plan *plan) {
     const double step = CYCLES_STEP + (far ? CYCLES_FAR_VECTOR * t->vectors : 0);
     double cycles = (double)full * (whole.cycles + step * whole.tile_steps);
     if (tail) cycles += ck_view_cost_of(t, tail).cycles + step * whole.tile_steps;
-    return cycles * (double)t->k_inner + CYCLES_TILE * whole.tiles * (double)(ck_channel_tile_count(plan) * blocks);
+    return cycles * VIEWED * (double)t->k_inner + CYCLES_TILE * whole.tiles * (double)(ck_channel_tile_count(plan) * blocks);
   }
   int64_t length;
   const int64_t count = stretches(plan, &length);
-  const double more = t->pixels == CK_PIXELS_PANEL ? CYCLES_PANEL_VECTOR : 0;
+  const double more = t->pixel_lanes ? split_cycles(plan) : 0;
   const double grid = t->pixel_lanes ? grid_cycles(channels, t->rows, ck_ceil_div(length, lanes), t->vectors, more)
                                      : grid_cycles(length, t->rows, ck_ceil_div(channels, lanes), t->vectors, more);
   const double tiles = (double)ck_channel_tile_count(plan) * (double)count * (double)ck_ceil_div(length, ck_tile_pixels(plan));
@@ -313,14 +324,15 @@ static void size_copy(ck_conv_plan *plan) {
   const int64_t rows = ck_min((budget - halo * line) / one_row, GROUP_PIXELS_MOST / row);
   if (rows >= 1) {
     t->group_pixels = ck_min(rows >= height ? rows / height * height : rows, w->out[0] * height) * row;
-    t->pixel_unit = row;
+    t->pixel_unit = w->out[0] * height > 1 ? row : ck_min(tile, row);
     return;
   }
   const int64_t one = sums + span[0] * span[1] * ck_min(w->stride[2], w->in[2]) * channels;
   const int64_t fit =
       ck_clamp((budget - span[0] * span[1] * ck_min((w->kernel[2] - 1) * w->dilation[2], w->in[2]) * channels) / one, tile,
                GROUP_PIXELS_MOST);
-  t->group_pixels = t->pixel_unit = ck_min(ck_round_up(fit, tile), row);
+  t->group_pixels = ck_min(ck_round_up(fit, tile), row);
+  t->pixel_unit = ck_min(tile, row);
 }
 
 static void size_groups(ck_conv_plan *plan) {
