@@ -19,7 +19,7 @@
 #define CYCLES_GAP_VECTOR 2.0    /* stored in runs */
 #define CYCLES_APART_VECTOR 5.0  /* channels last: the channels of a pixel are not written together */
 #define CYCLES_STEP 0.7          /* of any tile whose rows are pixels in place */
-#define VIEWED 0.95              /* the estimates of the other tiles are so much above what is measured */
+#define VIEWED 0.95              /* with several taps: the estimates of other tiles are so much above what is measured */
 #define CYCLES_FAR_VECTOR 0.2 /* of a step of such a tile: the weights of all tiles do not fit L2, and one takes 1/12 of it */
 #define CYCLES_SPLIT_VECTOR 0.15 /* of a step: two lines of cache for a vector, which starts anywhere in the first */
 #define CYCLES_SPLIT_FAR 0.3     /* more, where the lines of all channels and kernel rows do not stay in L1 */
@@ -213,7 +213,8 @@ static double multiplying_cycles(const ck_conv_plan *plan) {
     const double step = CYCLES_STEP + (far ? CYCLES_FAR_VECTOR * t->vectors : 0);
     double cycles = (double)full * (whole.cycles + step * whole.tile_steps);
     if (tail) cycles += ck_view_cost_of(t, tail).cycles + step * whole.tile_steps;
-    return cycles * VIEWED * (double)t->k_inner + CYCLES_TILE * whole.tiles * (double)(ck_channel_tile_count(plan) * blocks);
+    return cycles * (t->k_outer > 1 ? VIEWED : 1) * (double)t->k_inner +
+           CYCLES_TILE * whole.tiles * (double)(ck_channel_tile_count(plan) * blocks);
   }
   int64_t length;
   const int64_t count = stretches(plan, &length);
