@@ -283,8 +283,9 @@ _DOC = """{title}
     most ``(K + 2) * eps * sum(|x| * |w|)`` for K terms. Winograd convolution (stride 1, 2 to 5 taps;
     Lavin and Gray 2015) computes with transformed tiles: on normally distributed and on rectified
     data its error is at most 3e-6 of the largest result in float32, 1e-13 in float64, and more where
-    large terms cancel. The full im2col matrix of Chellapilla, Puri
-    and Simard (2006) is never formed.
+    large terms cancel. Where the window is the whole input, dot products in 16 partial sums are
+    taken, with a smaller error. The full im2col matrix of Chellapilla, Puri and Simard (2006) is
+    never formed.
 
     Examples
     --------

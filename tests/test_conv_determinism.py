@@ -164,6 +164,19 @@ def test_fma_instruction_sets_agree(algorithms: tuple[str, ...], isas: tuple[str
     assert count >= 300
 
 
+@pytest.mark.parametrize("algorithm", ["direct", "im2col"])
+def test_layouts_have_the_same_bits(algorithm: str, isa: str) -> None:
+    """Both sum over blocks of channels, taps, channels: also where a layout leaves out taps in the padding."""
+    problems = [*PROBLEMS.values(), problem(300, (9, 7), 40, 3, pads=1), problem(40, 12, 33, 3, pads=5, dilation=5, n=2)]
+    for p, dtype in itertools.product(problems, ("float32", "float64")):
+        case = Case(p, dtype, algorithm=algorithm, isa=isa)
+        x, weight, bias = gaussian(case)
+        other = replace(case, layout="channels_last")
+        with repeats_with(f"{case.id}, in both layouts"):
+            y = run(other, to_layout(x, "channels_last"), weight, bias)
+            assert_same_bits(np.moveaxis(y, -1, 1).copy(), run(case, x, weight, bias))
+
+
 def test_repeated_calls_and_plans(algorithms: tuple[str, ...], isa: str) -> None:
     """A call repeats itself; so do two plans and two calls of one plan; and with out=."""
     count = 0

@@ -25,6 +25,7 @@ from cases import (
     repeats_with,
     run,
     skips_declined,
+    to_layout,
 )
 
 import convkit
@@ -218,6 +219,29 @@ def test_special_values_in_the_input(
                 x[at] = value
                 count += check_special(case, x, weight, f"{value} at {at} of x")
     assert count >= 48
+
+
+# Many channels on small planes: pixels are rows, and taps in the padding are left out. The last has several blocks of channels.
+LEFT_OUT = (
+    problem(40, 9, 48, 3, pads=2),
+    problem(24, (5, 17), 32, (1, 7), pads=((0, 0), (3, 3))),
+    problem(300, 7, 64, 3, pads=1),
+)
+
+
+@pytest.mark.parametrize("p", LEFT_OUT, ids=[p.id for p in LEFT_OUT])
+@pytest.mark.parametrize("layout", ["channels_first", "channels_last"])
+@pytest.mark.parametrize("via", ["function", "plan"])
+def test_weights_that_are_not_finite_meet_the_padding(p: Problem, layout: str, via: str, isa: str) -> None:
+    """Zero times infinity is NaN, whether a tap in the padding is multiplied or left out; other channels stay as they are."""
+    rng = np.random.default_rng(3)
+    for value, algorithm, batch in itertools.product((np.nan, np.inf), ("direct", "im2col"), (1, 3)):
+        case = Case(replace(p, n=batch), layout=layout, via=via, algorithm=algorithm, isa=isa)
+        x, weight = positive_integers(case)
+        taps = list(np.ndindex(*p.kernel))
+        for channel in (0, 17, p.oc - 1):
+            weight[(channel, int(rng.integers(p.ic)), *taps[int(rng.integers(len(taps)))])] = value
+        assert check_special(case, to_layout(x, layout), weight, f"{value} in three channels")
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
