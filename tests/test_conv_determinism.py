@@ -201,3 +201,24 @@ def test_repeated_calls_and_plans(algorithms: tuple[str, ...], isa: str) -> None
                 assert_same_bits(y, planned)
         count += 8 + len(THREADS)
     assert count >= 15 * len(PROBLEMS)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_products_that_underflow_beside_padding(dtype: str, isas: tuple[str, ...]) -> None:
+    """Negative products round to -0: whether zeros of the padding are added to them, or left out, must not show."""
+    count = 0
+    alike = [isa for isa in isas if isa in FMA_ISAS] or isas[:1]
+    small = np.sqrt(np.finfo(dtype).tiny) * np.finfo(dtype).eps
+    for channels, layout in itertools.product((3, 32, 64), LAYOUTS):
+        case = Case(problem(channels, (13, 14), channels, 3, pads=((1, 2), (2, 1))), dtype, layout=layout)
+        x, weight, _ = gaussian(case)
+        x, weight = np.abs(x) * x.dtype.type(small), weight * weight.dtype.type(small)
+        results = {
+            (isa, algorithm, via): run(replace(case, isa=isa, algorithm=algorithm, via=via), x, weight, None)
+            for isa, algorithm, via in itertools.product(alike, ("direct", "im2col"), ("function", "plan"))
+        }
+        for name, y in results.items():
+            with repeats_with(f"{case.id} with x and weights times {small}: {name}"):
+                assert_same_bits(y, next(iter(results.values())))
+            count += 1
+    assert count >= 24

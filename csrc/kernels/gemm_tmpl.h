@@ -5,7 +5,7 @@
  *   sums[rows][vectors] = 0, or what C holds                    rows * vectors registers: 12 of 16 with AVX2, 24 to 28 of 32
  *   for ko, k:                                                  one vector load of B for each vector, one broadcast of A a row
  *     sums[i][j] += A[i][k] * B[k][j]
- *   C = activation(sums + bias)                                 the last vector masked
+ *   C = activation(sums + bias), a zero is +0                   the last vector masked
  *
  * The body is one function whose tile size and addressing are compile-time constants after inlining; `tiles` below lists every
  * size as an instance. Packed A wants 4 * rows bytes a step from L1, B a vector each: 64 bytes a step for 12 FMAs with AVX2.
@@ -66,8 +66,15 @@ CK_INLINE void CK_OP(gemm_finish)(const ck_gemm_tile *t, CK_T *c, const ptrdiff_
         sums[i][j] += CK_OP(load_first)(c + i * c_stride + j * CK_LANES, j < vectors - 1 ? CK_LANES : tail);
     }
   }
+  /* A product may underflow to -0, and whether zeros of the padding are added to such a sum depends on how pixels are read. */
+  const CK_V zero = {0};
+  CK_UNROLL(14)
+  for (int i = 0; i < rows; i++) {
+    CK_UNROLL(4)
+    for (int j = 0; j < vectors; j++) sums[i][j] += zero;
+  }
   if (t->activation != CK_ACTIVATION_NONE) {
-    const CK_V zero = {0}, six = zero + (CK_T)6;
+    const CK_V six = zero + (CK_T)6;
     const bool bounded = t->activation == CK_ACTIVATION_RELU6;
     CK_UNROLL(14)
     for (int i = 0; i < rows; i++) {
