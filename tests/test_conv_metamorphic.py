@@ -7,6 +7,8 @@ that must be equal. Each runs over random problems of one to three axes with eve
 from __future__ import annotations
 
 import itertools
+import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -30,6 +32,7 @@ from cases import (
 )
 
 import convkit
+from convkit import reference
 
 Pairs = Iterator[tuple[Array, Array]]
 Relation = Callable[["Run"], Pairs]
@@ -462,3 +465,24 @@ def test_average_of_three_is_within_rounding(name: str, rng: np.random.Generator
     limit = (area + 3) * np.finfo(np.float32).eps * conv(np.abs(x), w, padding=1, groups=3)
     assert np.all(np.abs(y - pool(x, kernel, 1, 1)) <= limit)
     assert np.abs(y).max() > 0.1
+
+
+@pytest.mark.parametrize("channels", [2, 16])
+def test_taps_far_apart_take_no_longer(channels: int, rng: np.random.Generator) -> None:
+    """Along a line, as many taps as ever are read: not all that lies between them, again for every few outputs."""
+    x = rng.integers(-4, 5, (1, channels, 150_000)).astype(np.float32)
+    weight = rng.integers(-3, 4, (channels, channels, 3)).astype(np.float32)
+
+    def seconds(dilation: int, algorithm: str) -> float:
+        best = math.inf
+        for _ in range(3):
+            start = time.perf_counter()
+            convkit.conv1d(x, weight, padding=dilation, dilation=dilation, algorithm=algorithm, num_threads=1)
+            best = min(best, time.perf_counter() - start)
+        return best
+
+    for algorithm in ("auto", "direct", "im2col"):
+        near, far = seconds(1, algorithm), seconds(50_000, algorithm)
+        assert far < 20 * near, f"{algorithm} takes {far / near:.0f} times as long"
+    y = convkit.conv1d(x, weight, padding=50_000, dilation=50_000, algorithm="direct")
+    assert_same(y, reference.conv1d(x, weight, padding=50_000, dilation=50_000))

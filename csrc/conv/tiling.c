@@ -159,6 +159,17 @@ static int64_t stretches(const ck_conv_plan *plan, int64_t *length) {
   return pixels / t->window.out[2];
 }
 
+/* Input places that a group sees which is a part of a row, with those between its taps. */
+static int64_t seen_by_part(const ck_conv_tiling *t) {
+  const ck_window *w = &t->window;
+  int64_t places = 1;
+  for (int axis = 0; axis < CK_AXES; axis++) {
+    const int64_t steps = axis == 2 ? (t->group_pixels - 1) * w->stride[2] : 0;
+    places *= ck_min(steps + (w->kernel[axis] - 1) * w->dilation[axis] + 1, w->in[axis]);
+  }
+  return places;
+}
+
 /* Cycles to bring the pixels of one group of channels to where the micro-kernel reads them. */
 static double moving_cycles(const ck_conv_plan *plan) {
   const ck_conv_problem *p = &plan->problem;
@@ -174,7 +185,9 @@ static double moving_cycles(const ck_conv_plan *plan) {
     const ck_window *w = &t->window;
     const double halo = (double)ck_max((w->kernel[1] - 1) * w->dilation[1] + 1 - w->stride[1], 0);
     const double rows = (double)ck_max(t->group_pixels / w->out[2], 1) * (double)w->stride[1];
-    const double places = (double)ck_volume(w->in) * (1 + halo / rows);
+    const double places = t->group_pixels < w->out[2] ? (double)ck_ceil_div(w->out[2], t->group_pixels) * (double)w->out[1] *
+                                                            (double)w->out[0] * (double)seen_by_part(t)
+                                                      : (double)ck_volume(w->in) * (1 + halo / rows);
     const double vectors =
         (double)(ck_ceil_div(t->block_inner, kernels_of(plan)->lanes) * ck_ceil_div(t->k_inner, t->block_inner));
     return places * vectors * CYCLES_LOWER_VECTOR + fetch;
@@ -362,6 +375,14 @@ static ck_conv_pixels readable(const ck_conv_plan *plan, ck_conv_pixels wanted, 
   return wanted != CK_PIXELS_PANEL && plan->problem.src_dtype != sum_of(plan) ? CK_PIXELS_LOWERED : wanted;
 }
 
+/* Whether groups are parts of rows so wide, and their taps so far apart, that to copy all that lies between would be more than to
+ * copy what each tap sees. */
+static bool copies_too_much(const ck_conv_tiling *t) {
+  const bool copies = t->pixels == CK_PIXELS_TRANSPOSED || t->pixels == CK_PIXELS_PANEL;
+  const double needed = (double)ck_volume(t->window.kernel) * (double)t->group_pixels * (double)t->window.stride[2];
+  return copies && t->group_pixels < t->window.out[2] && (double)seen_by_part(t) > 2 * needed;
+}
+
 static bool has_padding(const ck_window *w) {
   bool any = false;
   for (int axis = 0; axis < CK_AXES; axis++) any = any || w->before[axis] > 0 || w->after[axis] > 0;
@@ -382,16 +403,17 @@ static ck_status try_shape(ck_conv_plan *plan, ck_conv_pixels pixels, bool pixel
   t->staged = !pixel_lanes && !channels_last;
   t->k_outer = ck_volume(p->window.kernel);
   t->k_inner = p->ic / p->g;
-  t->weights_in_place = pixel_lanes && !p->prepared && t->pixels == CK_PIXELS_LOWERED && (t->k_outer == 1 || t->k_inner == 1);
   block_reduction(t);
   if (ck_loops_viewed(t) && ck_view_runs_most(t) < 0) t->pixels = CK_PIXELS_LOWERED;
+  if (t->pixels == CK_PIXELS_TRANSPOSED) size_copy(plan);
+  if (t->pixels == CK_PIXELS_PANEL && size_panel(plan)) return CK_STATUS_TOO_LARGE;
+  if (copies_too_much(t)) {
+    if (run_on) return CK_STATUS_TOO_LARGE; /* the other way with lanes of pixels is the same then */
+    t->pixels = CK_PIXELS_LOWERED;
+  }
+  if (t->pixels == CK_PIXELS_LOWERED || t->pixels == CK_PIXELS_IN_PLACE) size_groups(plan);
   t->skips = ck_loops_viewed(t) && has_padding(&t->window);
-  if (t->pixels == CK_PIXELS_TRANSPOSED)
-    size_copy(plan);
-  else if (t->pixels != CK_PIXELS_PANEL)
-    size_groups(plan);
-  else if (size_panel(plan))
-    return CK_STATUS_TOO_LARGE;
+  t->weights_in_place = pixel_lanes && !p->prepared && t->pixels == CK_PIXELS_LOWERED && (t->k_outer == 1 || t->k_inner == 1);
   const ck_checked bytes = packed_bytes(plan);
   if (bytes.overflow) return CK_STATUS_TOO_LARGE;
   plan->packed_bytes = p->prepared ? (size_t)bytes.value : 0;
