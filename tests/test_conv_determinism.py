@@ -222,3 +222,18 @@ def test_products_that_underflow_beside_padding(dtype: str, isas: tuple[str, ...
                 assert_same_bits(y, next(iter(results.values())))
             count += 1
     assert count >= 24
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_sign_of_zero_does_not_depend_on_how_padding_is_met(layout: str, isas: tuple[str, ...]) -> None:
+    """Products that underflow leave -0; padding that is multiplied would make +0 of it, padding that is left out would not."""
+    for oc, size in itertools.product((1, 32), (4, 40)):
+        p = problem(8, size, oc, 3, pads=2)
+        x = np.full(p.x_shape, -1e-30, np.float32)
+        weight = np.full(p.weight_shape, 1e-30, np.float32)
+        for algorithm, isa in itertools.product(("direct", "im2col"), isas):
+            case = Case(p, layout=layout, algorithm=algorithm, isa=isa)
+            with repeats_with(case.repro):
+                y = run(case, to_layout(x, layout), weight, np.zeros(oc, np.float32))
+                assert not y.any()
+                assert not np.signbit(y).any()

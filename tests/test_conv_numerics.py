@@ -324,3 +324,24 @@ def test_promoted_operands_are_summed_in_float64(algorithm: str) -> None:
     with skips_declined(algorithm):
         y = convkit.conv1d(x, np.ones((1, 1, 2)), algorithm=algorithm)
     assert_same(y, np.array([[[2.0**40 + 1, 1.0]]]))
+
+
+@pytest.mark.parametrize("layout", ["channels_first", "channels_last"])
+@pytest.mark.parametrize("stride", [2**31, 2**60, 2**62, 2**63 - 1])
+def test_strides_that_are_never_taken(stride: int, layout: str, algorithm: str, isa: str) -> None:
+    """With one output along an axis its stride may be any: nothing is computed from it that could overflow."""
+    for axis, kernel in itertools.product(range(3), (1, 3)):
+        shape, strides = [2, 2, 2], [1, 1, 1]
+        shape[axis], strides[axis] = kernel, stride
+        window = [1, 1, 1]
+        window[axis] = kernel
+        x, weight = np.ones((1, 8, *shape), np.float32), np.ones((20, 8, *window), np.float32)
+        arguments = {"stride": tuple(strides), "layout": layout}
+        x = x if layout == "channels_first" else np.ascontiguousarray(np.moveaxis(x, 1, -1))
+        try:
+            y = convkit.conv3d(x, weight, algorithm=algorithm, **arguments)
+        except NotImplementedError:
+            assert algorithm not in ("auto", "direct", "im2col"), isa
+            continue
+        assert y.size == 20 * 4
+        assert np.all(y == 8 * kernel)

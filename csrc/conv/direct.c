@@ -1,10 +1,11 @@
-/* direct.c: no pixel is held once a tap. A table of offsets, one for each k, leads the micro-kernel through taps and channels
- * of the input, in place where that is possible, else of a padded copy of a few of its rows (panel.c).
+/* direct.c: no pixel is held once a tap. With pixels in lanes, a table of offsets, one for each k, leads the micro-kernel
+ * through taps and channels of the input, in place where that is possible, else of a padded copy of a few of its rows
+ * (panel.c). With channels in lanes, a list of stretches does, one for each tap or row of taps that lies inside the input, in
+ * place or in a transposed copy (view.c).
  *
  *   for a group of pixel tiles: for a block of K: (copy the rows) for channel tile: for pixel tile: gemm
  *
- * Stride, dilation, padding, groups and one to three dimensions are entries of the table. In place, a tile that touches the
- * padding is lowered by itself. */
+ * Stride, dilation, padding, groups and one to three dimensions are entries of these tables. */
 #include "loops.h"
 
 static const char *declines(const ck_conv_problem *problem) {

@@ -17,7 +17,7 @@
 
 static const char *declines(const ck_conv_problem *p) {
   const ck_window *w = &p->window;
-  bool whole = ck_volume(w->out) == 1;
+  bool whole = true;
   for (int axis = 0; axis < CK_AXES; axis++)
     whole = whole && w->in[axis] == w->kernel[axis] && w->before[axis] == 0 && w->after[axis] == 0;
   if (!ck_dtype_is_real(p->src_dtype)) return "integers are summed exactly by any other; it serves float32 and float64";

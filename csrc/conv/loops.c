@@ -31,7 +31,8 @@ typedef struct {
   ck_view_taps *taps;             /* of each region of the view */
   char *lowered, *weights, *sums; /* lowered: also the panel and the transposed copy; weights: of one channel tile */
   char *zeros;                    /* as many as a block has channels */
-  const char *origin;             /* of tiles that are not lowered: channel 0 of the block in the sample, or the copy */
+  const char
+      *origin; /* of tiles that are not lowered: in the sample, channel 0 of the group (view: of the block), or the copy */
   ck_panel panel;
   ck_view views[2]; /* of this group of pixels and of the one before */
   int view;         /* which is this one's */

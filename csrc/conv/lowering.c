@@ -29,15 +29,6 @@ void ck_tap_at(const ck_window *w, int64_t tap, int64_t at[CK_AXES]) {
   at[0] = tap / w->kernel[2] / w->kernel[1];
 }
 
-/* The next pixel or tap in row-major order. */
-CK_INLINE void step_on(const int64_t size[CK_AXES], int64_t at[CK_AXES]) {
-  if (++at[2] < size[2]) return;
-  at[2] = 0;
-  if (++at[1] < size[1]) return;
-  at[1] = 0;
-  at[0]++;
-}
-
 /* Whether the tile lies in one output row and nothing beyond the sample would be read. In place, there is no padding; whole
  * vectors are loaded, so that the lanes after the last pixel must be inside the channel's plane too. */
 static bool readable_in_place(const ck_conv_plan *plan, const int64_t steps[CK_AXES], ck_tile *tile) {
@@ -159,7 +150,7 @@ static int64_t moves_channels_first(const ck_conv_plan *plan, ck_k_block block, 
       move = ck_move_row(w, at, tap_at, steps, count, dst + done, tile->width, move);
       done += count;
       at[2] = w->out[2] - 1;
-      step_on(w->out, at);
+      ck_step_on(w->out, at);
     }
     move = add_move(move, CK_MOVE_ZERO, dst + tile->count, tile->width - tile->count, tile->width);
   }
@@ -206,7 +197,7 @@ static int64_t moves_channels_last(const ck_conv_plan *plan, ck_k_block block, c
   for (const ck_tile *tile = tiles; tile < tiles + tile_count; tile++) {
     if (tile->packed == CK_IN_PLACE) continue;
     int64_t at[CK_AXES] = {tile->at[0], tile->at[1], tile->at[2]};
-    for (int64_t i = 0; i < tile->count; i++, step_on(w->out, at)) {
+    for (int64_t i = 0; i < tile->count; i++, ck_step_on(w->out, at)) {
       ptrdiff_t dst = tile->packed + i * stride;
       const int64_t column = at[2] * w->stride[2] - w->before[2];
       int64_t tap_at[CK_AXES] = {start[0], start[1], start[2]};
@@ -219,7 +210,7 @@ static int64_t moves_channels_last(const ck_conv_plan *plan, ck_k_block block, c
           move = add_move(move, CK_MOVE_ZERO, dst, count * channels, 0);
         dst += count * channels;
         tap_at[2] = width - 1;
-        step_on(w->kernel, tap_at);
+        ck_step_on(w->kernel, tap_at);
       }
     }
   }

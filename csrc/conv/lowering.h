@@ -12,7 +12,7 @@ typedef struct {
   int64_t at[CK_AXES]; /* the same as depth, row, column */
   int count, width;    /* pixels, and elements of a packed row (channels first) */
   ptrdiff_t packed;    /* offset in the lowered block; CK_IN_PLACE: not lowered */
-  ptrdiff_t origin;    /* in place: offset of the first pixel's first tap that lies inside, in channel 0 of the block */
+  ptrdiff_t origin;    /* in place: offset of the first pixel's first tap that lies inside, from where the task reads */
   ptrdiff_t stride;    /* pixels as rows: elements from one to the next where they are read */
   int64_t pixel_step;  /* pixels as rows: from one to the next in the output plane */
   int64_t region;      /* view: number of the region, whose pixels have the same taps */
@@ -26,6 +26,15 @@ typedef struct {
 void ck_place_of(const ck_window *w, int64_t pixel, int64_t at[CK_AXES]);
 void ck_tap_at(const ck_window *w, int64_t tap, int64_t at[CK_AXES]);
 void ck_steps_of(const ck_conv_plan *plan, int64_t steps[CK_AXES]);
+
+/* The next pixel or tap in row-major order. */
+CK_INLINE void ck_step_on(const int64_t size[CK_AXES], int64_t at[CK_AXES]) {
+  if (++at[2] < size[2]) return;
+  at[2] = 0;
+  if (++at[1] < size[1]) return;
+  at[1] = 0;
+  at[0]++;
+}
 
 /* Lists what one tap of `count` pixels from `at` on in one output row sees: zeros, elements inside the input, zeros. */
 ck_move *ck_move_row(const ck_window *w, const int64_t at[CK_AXES], const int64_t tap[CK_AXES], const int64_t steps[CK_AXES],

@@ -276,11 +276,11 @@ static ck_status book(ck_conv_plan *plan) {
   ck_ledger ledger = {0};
   t->tiles_at = ck_ledger_book(&ledger, viewed ? pixels : ck_tiles_most(plan, pixels), sizeof(ck_tile));
   if (viewed) {
-    const ck_checked copy = ck_view_elements_most(t);
+    const ck_checked copy = t->pixels == CK_PIXELS_TRANSPOSED ? ck_view_elements_most(t) : ck_checked_of(0);
     ledger.bytes.overflow |= copy.overflow;
     t->offsets_at = ck_ledger_book(&ledger, runs, sizeof(ck_gemm_run));
     t->taps_at = ck_ledger_book(&ledger, runs / t->block_outer, sizeof(ck_view_taps));
-    t->lowered_at = ck_ledger_book(&ledger, t->pixels == CK_PIXELS_TRANSPOSED ? copy.value : 0, size);
+    t->lowered_at = ck_ledger_book(&ledger, copy.value, size);
   } else {
     t->moves_at = ck_ledger_book(&ledger, whole ? ck_panel_moves_most(&panel) : ck_moves_most(plan, pixels), sizeof(ck_move));
     t->offsets_at = ck_ledger_book(&ledger, t->pixels == CK_PIXELS_LOWERED ? 0 : k + CK_OFFSETS_AHEAD, sizeof(ptrdiff_t));
@@ -334,7 +334,8 @@ static void size_copy(ck_conv_plan *plan) {
   const int64_t share = group_elements(plan), line = span[0] * w->in[2] * channels, sums = ck_out_channels(plan);
   const int64_t one_row = row * sums + ck_min(w->stride[1], w->in[1]) * line, halo = ck_max(span[1] - w->stride[1], 0);
   /* More of L2 where the rows that groups have in common, and copy each for itself, would be the most of them. */
-  const int64_t budget = (share - halo * line) / one_row * w->stride[1] < halo ? share / 2 * 3 : share;
+  const bool apart = halo > 0 && (share - halo * line) / one_row * w->stride[1] < halo;
+  const int64_t budget = apart ? share / 2 * 3 : share;
   const int64_t rows = ck_min((budget - halo * line) / one_row, GROUP_PIXELS_MOST / row);
   if (rows >= 1) {
     t->group_pixels = ck_min(rows >= height ? rows / height * height : rows, w->out[0] * height) * row;

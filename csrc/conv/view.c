@@ -97,8 +97,9 @@ int64_t ck_view_end(const ck_window *w, int64_t from, int64_t step, int64_t last
 ck_checked ck_view_elements_most(const ck_conv_tiling *t) {
   const ck_window *w = &t->window;
   const int64_t pixels = t->group_pixels, row = w->out[2], plane = row * w->out[1];
-  const int64_t forms[3][CK_AXES] = {
-      {1, 1, ck_min(pixels, row)}, {1, ck_min(pixels / row, w->out[1]), row}, {pixels / plane, w->out[1], row}};
+  const int64_t forms[3][CK_AXES] = {{1, 1, ck_min(pixels, row)},
+                                     {1, ck_min(pixels / row, w->out[1]), row},
+                                     {ck_min(pixels / plane, w->out[0]), w->out[1], row}};
   ck_checked most = ck_checked_of(0);
   for (int form = 0; form < 3; form++) {
     ck_checked elements = ck_checked_of(copy_stride(t));
@@ -225,24 +226,20 @@ static ck_view_taps list_taps(const ck_conv_plan *plan, const ck_view *view, reg
   const bool joined = channels == view->step[2] && w->dilation[2] == 1 && count == ck_volume(w->kernel);
   ck_view_taps taps = {.runs = runs, .length = joined ? taps_of(at[2]) * channels : channels};
   ck_gemm_run *outside = runs + count; /* from the end, so that both have room */
-  int64_t i = -block.outer0, tap[CK_AXES];
-  for (tap[0] = 0; tap[0] < w->kernel[0]; tap[0]++) {
-    for (tap[1] = 0; tap[1] < w->kernel[1]; tap[1]++) {
-      for (tap[2] = 0; tap[2] < w->kernel[2]; tap[2]++, i++) {
-        if (i < 0 || i >= count) continue;
-        ck_gemm_run run = {.b = i * channels};
-        bool inside = true;
-        for (int axis = 0; axis < CK_AXES; axis++) {
-          inside = inside && tap[axis] >= at[axis]->tap0 && tap[axis] < at[axis]->tap1;
-          run.a += (tap[axis] - at[axis]->tap0) * w->dilation[axis] * view->step[axis];
-        }
-        if (!inside) {
-          run.a = 0;
-          *--outside = run;
-        } else if (!joined || tap[2] == at[2]->tap0) {
-          runs[taps.inside++] = run;
-        }
-      }
+  int64_t tap[CK_AXES];
+  ck_tap_at(w, block.outer0, tap);
+  for (int64_t i = 0; i < count; i++, ck_step_on(w->kernel, tap)) {
+    ck_gemm_run run = {.b = i * channels};
+    bool inside = true;
+    for (int axis = 0; axis < CK_AXES; axis++) {
+      inside = inside && tap[axis] >= at[axis]->tap0 && tap[axis] < at[axis]->tap1;
+      run.a += (tap[axis] - at[axis]->tap0) * w->dilation[axis] * view->step[axis];
+    }
+    if (!inside) {
+      run.a = 0;
+      *--outside = run;
+    } else if (!joined || tap[2] == at[2]->tap0) {
+      runs[taps.inside++] = run;
     }
   }
   taps.outside = runs + count - outside;

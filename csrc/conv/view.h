@@ -17,7 +17,7 @@ typedef struct {
   ck_segment segments[CK_AXES][CK_SEGMENTS_MOST];
   int64_t segment_count[CK_AXES];
   int64_t first[CK_AXES], length[CK_AXES]; /* of the input: all of it, or the box that is copied */
-  ptrdiff_t step[CK_AXES];                 /* elements from one input place to the next */
+  int64_t step[CK_AXES];                   /* elements from one input place to the next */
 } ck_view;
 
 /* The stretches of a block of K that the pixels of one region see, and those that lie in the padding. */

@@ -22,7 +22,7 @@ CK_INLINE void CK_OP(transpose_block)(const CK_T *src, const ptrdiff_t src_strid
   }
 }
 
-CK_INLINE CK_V CK_OP(and_zero_times)(CK_V seen, const CK_V *x, const int count) {
+CK_INLINE CK_V CK_OP(add_zero_times)(CK_V seen, const CK_V *x, const int count) {
   CK_UNROLL(16)
   for (int r = 0; r < CK_LANES; r++)
     if (r < count) seen += x[r] * 0;
@@ -43,7 +43,7 @@ static void CK_OP(transpose)(const ck_transpose *t) {
       for (; j + CK_LANES <= t->columns; j += CK_LANES) {
         CK_V x[CK_LANES];
         CK_OP(transpose_block)(src + i * src_stride + j, src_stride, CK_LANES, CK_LANES, x);
-        if (t->finite) seen = CK_OP(and_zero_times)(seen, x, CK_LANES);
+        if (t->finite) seen = CK_OP(add_zero_times)(seen, x, CK_LANES);
         CK_T *to = dst + j * dst_stride + i;
         CK_UNROLL(16)
         for (int r = 0; r < CK_LANES; r++, to += dst_stride) CK_OP(store)(to, x[r]);
@@ -53,7 +53,7 @@ static void CK_OP(transpose)(const ck_transpose *t) {
     for (; j + CK_LANES <= t->columns; j += CK_LANES) {
       CK_V x[CK_LANES];
       CK_OP(transpose_block)(src + i * t->src_stride + j, t->src_stride, rows, CK_LANES, x);
-      if (t->finite) seen = CK_OP(and_zero_times)(seen, x, CK_LANES);
+      if (t->finite) seen = CK_OP(add_zero_times)(seen, x, CK_LANES);
       CK_UNROLL(16)
       for (int r = 0; r < CK_LANES; r++) {
         CK_OP(store_first)(dst + (turn * turn_rows + row) * t->dst_stride + i, x[r], stored);
@@ -64,7 +64,7 @@ static void CK_OP(transpose)(const ck_transpose *t) {
     const int columns = (int)(t->columns - j);
     CK_V x[CK_LANES];
     CK_OP(transpose_block)(src + i * t->src_stride + j, t->src_stride, rows, columns, x);
-    if (t->finite) seen = CK_OP(and_zero_times)(seen, x, columns);
+    if (t->finite) seen = CK_OP(add_zero_times)(seen, x, columns);
     CK_UNROLL(16)
     for (int r = 0; r < CK_LANES; r++) {
       if (r >= columns) break;
