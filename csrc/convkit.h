@@ -83,7 +83,7 @@ typedef struct {
   int32_t vectors, rows;            /* micro-kernel tile */
   int64_t k_outer, k_inner;         /* the reduction: taps x channels */
   int64_t block_outer, block_inner; /* the part of it that one pass takes */
-  int64_t group_pixels;             /* pixels that are lowered, or copied to the panel, together, at most */
+  int64_t group_pixels;             /* pixels whose input is lowered, copied or read together, at most */
   int64_t pixel_unit;               /* tasks begin at a multiple of it */
   int64_t sums_stride;              /* of the staged sums, from pixel to pixel */
   size_t tiles_at, moves_at, offsets_at, taps_at, lowered_at, weights_at, sums_at, zeros_at; /* in a thread's workspace */

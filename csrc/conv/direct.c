@@ -13,14 +13,12 @@ static const char *declines(const ck_conv_problem *problem) {
   return NULL;
 }
 
-/* In place where nothing stands between the micro-kernel and the input: pixels whose channels lie side by side, and pointwise
- * kernels. */
+/* With pixels in lanes: in place where nothing stands between the micro-kernel and the input, as in pointwise kernels. */
 static ck_status plan(ck_conv_plan *p) {
   const ck_window *w = &p->problem.window;
   bool plain = ck_volume(w->kernel) == 1 && w->stride[2] == 1;
   for (int axis = 0; axis < CK_AXES; axis++) plain = plain && w->before[axis] == 0 && w->after[axis] == 0;
-  const bool in_place = plain || p->problem.layout == CK_LAYOUT_CHANNELS_LAST;
-  return ck_loops_plan(p, in_place ? CK_PIXELS_IN_PLACE : CK_PIXELS_PANEL);
+  return ck_loops_plan(p, plain ? CK_PIXELS_IN_PLACE : CK_PIXELS_PANEL);
 }
 
 const ck_conv_algorithm ck_conv_direct = {"direct",      true,         declines,       plan,

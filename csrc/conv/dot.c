@@ -9,11 +9,12 @@
  * set. Its error bound is the smaller for it: K / 16 + 5 roundings instead of K. */
 #include "algorithm.h"
 #include "cost.h"
+#include "split.h"
 
 #include "../base/cpu.h"
 
-#define CYCLES_ROW 20.0       /* folding the sums */
-#define CYCLES_FAR_VECTOR 3.0 /* weights from beyond L2 */
+#define CYCLES_ROW 20.0           /* folding the sums */
+#define CYCLES_ROW_VECTOR_FAR 3.0 /* weights from beyond L2 */
 
 static const char *declines(const ck_conv_problem *p) {
   const ck_window *w = &p->window;
@@ -33,24 +34,18 @@ static ck_status plan(ck_conv_plan *plan) {
   const ck_conv_problem *p = &plan->problem;
   const double lanes = ck_isa_table(plan->isa)->of[p->src_dtype].lanes, rows = (double)p->oc, k = (double)terms(p);
   const bool far = rows * k * (double)ck_dtype_size(p->src_dtype) > (double)ck_cpu_caches().l2 / 2;
-  plan->cost = rows * (k / lanes * (far ? CYCLES_FAR_VECTOR : 1) + CYCLES_ROW) / CYCLES_PER_US;
+  plan->cost = rows * (k / lanes * (far ? CYCLES_ROW_VECTOR_FAR : 1) + CYCLES_ROW) / CYCLES_PER_US;
   return CK_STATUS_OK;
 }
 
 static void pack(const ck_conv_plan *plan, const void *weights, void *packed) { (void)plan, (void)weights, (void)packed; }
 
 /* Parts of the output channels of a group. */
-typedef struct {
-  int64_t parts;
-  int num_threads;
-} split;
-
-static split split_for(const ck_conv_plan *plan, int64_t n, int num_threads) {
+static ck_split split_for(const ck_conv_plan *plan, int64_t n, int num_threads) {
   const ck_conv_problem *p = &plan->problem;
-  const int64_t images = n * p->g, rows = p->oc / p->g;
-  const int threads = ck_threads_for((double)images * (double)rows * (double)terms(p), num_threads);
-  const int64_t parts = ck_clamp(ck_ceil_div(threads, images), 1, ck_ceil_div(rows, 8));
-  return (split){parts, (int)ck_min(threads, images * parts)};
+  const int64_t images = n * p->g, rows = p->oc / p->g, units = ck_ceil_div(rows, 8);
+  const ck_split_side side[2] = {{1, 1, 1, 0}, {units, 1, units, 0}};
+  return ck_split_for(images, side, ck_threads_for((double)images * (double)rows * (double)terms(p), num_threads));
 }
 
 typedef struct {
@@ -79,11 +74,11 @@ static void run_task(const void *context, int64_t task, int slot) {
 }
 
 static ck_status run(const ck_conv_plan *plan, const ck_conv_buffers *buffers, const ck_control *control) {
-  const split s = split_for(plan, buffers->n, control->num_threads);
-  const dot_call call = {plan, buffers, s.parts};
+  const ck_split s = split_for(plan, buffers->n, control->num_threads);
+  const dot_call call = {plan, buffers, s.parts[1]};
   ck_control narrowed = *control;
   narrowed.num_threads = s.num_threads;
-  return ck_parallel_for(&narrowed, buffers->n * plan->problem.g * s.parts, run_task, &call);
+  return ck_parallel_for(&narrowed, buffers->n * plan->problem.g * s.parts[1], run_task, &call);
 }
 
 static int64_t tasks(const ck_conv_plan *plan, int64_t n, int num_threads) {
@@ -91,7 +86,8 @@ static int64_t tasks(const ck_conv_plan *plan, int64_t n, int num_threads) {
 }
 
 static int64_t task_outputs(const ck_conv_plan *plan, int64_t n, int num_threads, int64_t task) {
-  const int64_t parts = split_for(plan, n, num_threads).parts, rows = plan->problem.oc / plan->problem.g, part = task % parts;
+  const int64_t parts = split_for(plan, n, num_threads).parts[1], rows = plan->problem.oc / plan->problem.g,
+                part = task % parts;
   if (task >= n * plan->problem.g * parts) return -1;
   return ck_share(rows, parts, part + 1) - ck_share(rows, parts, part);
 }

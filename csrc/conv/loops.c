@@ -1,4 +1,4 @@
-/* loops.c: runs the loop nest of loops.h. Planning is in tiling.c, lowering in lowering.c. */
+/* loops.c: runs the loop nest of loops.h. Planning is in tiling.c, bringing pixels in place in view.c, panel.c and lowering.c. */
 #include "loops.h"
 
 #include "view.h"
@@ -14,7 +14,7 @@ typedef struct {
   const ck_kernels *kernels;
   ck_loops_split split;
   const char *weights; /* packed, or in place */
-  const bool *finite;  /* packed weights: one for each channel tile of each group */
+  const bool *finite;  /* packed, where taps are left out: one for each channel tile of each group; else NULL */
   const char *src_end;
   int64_t element, pixels; /* bytes of a sum, pixels of an output plane */
   const ck_control *control;
@@ -34,9 +34,8 @@ typedef struct {
   const char
       *origin; /* of tiles that are not lowered: in the sample, channel 0 of the group (view: of the block), or the copy */
   ck_panel panel;
-  ck_view views[2]; /* of this group of pixels and of the one before */
-  int view;         /* which is this one's */
-  bool listed;      /* its taps are in `taps` */
+  ck_view views[2], *view; /* of this group of pixels, and of the one before */
+  bool listed;             /* its taps are listed already */
   int slot;
   int64_t unasked; /* steps since the last look at whether to go on */
 } ck_loops_task;
@@ -50,7 +49,7 @@ typedef struct {
 } ck_pack_call;
 
 /* The weights of a channel tile for a block of K: [k][width], a transposition that deals out the taps of a channel to their
- * places. Returns whether all are finite. */
+ * places. Returns whether all are finite, if that is asked: where taps are left out. */
 static bool pack_block(const ck_conv_plan *plan, const char *weights, int64_t group, ck_channel_tile tile, ck_k_block block,
                        char *packed) {
   const ck_conv_tiling *t = &plan->tiling;
@@ -67,7 +66,7 @@ static bool pack_block(const ck_conv_plan *plan, const char *weights, int64_t gr
       .columns = block.k,
       .turns = taps < block.k ? taps : 1,
       .fill = !t->pixel_lanes,
-      .finite = &finite};
+      .finite = t->skips ? &finite : NULL};
   ck_isa_table(plan->isa)->of[sum].transpose(&transpose);
   return finite;
 }
@@ -215,9 +214,8 @@ static void fetch_ahead(const ck_loops_call *call, const ck_loops_task *task, in
 
 /* A pixel does not see the taps that lie in the padding, whose products with zero are zero unless a weight is not finite: then
  * they are NaN, and are summed before the others. */
-static void multiply_padding(const ck_loops_call *call, const ck_loops_task *task, const ck_tile *tile, ck_k_block block,
+static void multiply_padding(const ck_loops_call *call, const ck_loops_task *task, const ck_view_taps *taps, ck_k_block block,
                              ck_gemm_tile *g) {
-  const ck_view_taps *taps = &task->taps[tile->region];
   ck_gemm_tile zeros = *g;
   if (taps->outside == 0) return;
   memset(task->zeros, 0, (size_t)((block.inner1 - block.inner0) * call->element));
@@ -240,6 +238,15 @@ static bool stopped(const ck_loops_call *call, ck_loops_task *task, int64_t step
   return ck_parallel_stopped(call->control, task->slot, call->stop);
 }
 
+/* Steps of k that the tiles of a group take with one channel tile. */
+static int64_t steps_of(const ck_conv_plan *plan, const ck_loops_task *task, int64_t tile_count, ck_k_block block) {
+  if (!plan->tiling.skips) return tile_count * block.k;
+  int64_t steps = 0;
+  for (int64_t i = 0; i < tile_count; i++)
+    steps += task->taps[task->tiles[i].region].inside * task->taps[task->tiles[i].region].length;
+  return steps;
+}
+
 /* The tiles of a group with one block of K: all channel tiles of the task. Returns whether to go on. */
 static bool multiply(const ck_loops_call *call, ck_loops_task *task, int64_t tile_count, int64_t first_pixel,
                      ck_k_block block) {
@@ -247,75 +254,84 @@ static bool multiply(const ck_loops_call *call, ck_loops_task *task, int64_t til
   ck_gemm_tile g = {.k_outer = 1,
                     .k = block.k,
                     .activation = block.k0 + block.k == ck_reduction(plan) ? plan->problem.activation : CK_ACTIVATION_NONE};
-  const bool seen = plan->tiling.skips;
-  int64_t steps = seen ? 0 : tile_count * block.k;
-  for (int64_t i = 0; i < tile_count && seen; i++) {
-    const ck_view_taps *taps = &task->taps[task->tiles[i].region];
-    steps += taps->inside * taps->length;
-  }
+  const int64_t steps = steps_of(plan, task, tile_count, block);
   for (int64_t i = task->channel_tile0; i < task->channel_tile1; i++) {
     const ck_channel_tile channels = ck_channel_tile_at(plan, i);
-    bool finite = !seen || !call->finite || call->finite[task->group * ck_channel_tile_count(plan) + i];
-    if (plan->tiling.weights_by_tile) finite = pack_block(plan, call->weights, task->group, channels, block, task->weights);
+    const bool finite = plan->tiling.weights_by_tile
+                            ? pack_block(plan, call->weights, task->group, channels, block, task->weights)
+                            : !call->finite || call->finite[task->group * ck_channel_tile_count(plan) + i];
     aim_at_weights(call, task, channels, block, &g);
     fetch_ahead(call, task, i + 1, tile_count, steps, block, &g);
     for (const ck_tile *tile = task->tiles; tile < task->tiles + tile_count; tile++) {
       g.resume = block.k0 > 0;
       aim_at_pixels(call, task, tile, block, &g);
       aim_at_sums(call, task, tile, channels, first_pixel, &g);
-      if (!finite && seen) multiply_padding(call, task, tile, block, &g);
+      if (!finite) multiply_padding(call, task, &task->taps[tile->region], block, &g);
       call->kernels->gemm(&g);
       if (g.ahead) g.ahead += g.ahead_step * g.k_outer * g.k;
     }
-    if (stopped(call, task, tile_count * block.k)) return false;
+    if (stopped(call, task, steps)) return false;
   }
   return true;
 }
 
-/* The input of pixels [first, last) goes to where the micro-kernel reads it, one block of K at a time. Returns whether to go
- * on. */
-static bool run_group(const ck_loops_call *call, ck_loops_task *task, int64_t first, int64_t last) {
+/* Cuts pixels [first, last) into tiles and returns their number. */
+static int64_t cut(const ck_loops_call *call, ck_loops_task *task, int64_t first, int64_t last) {
   const ck_conv_plan *plan = call->plan;
-  const ck_conv_tiling *t = &plan->tiling;
-  const ck_conv_buffers *buffers = call->buffers;
-  const int64_t blocks = ck_k_block_count(t), source = ck_dtype_size(plan->problem.src_dtype);
-  const char *sample = (const char *)buffers->src + task->sample * buffers->src_batch_stride * source;
-  const bool panel = t->pixels == CK_PIXELS_PANEL, transposed = t->pixels == CK_PIXELS_TRANSPOSED;
-  const bool viewed = ck_loops_viewed(t);
-  const ck_view *view = &task->views[task->view];
-  bool listed = false;
-  if (viewed) {
-    ck_view *next = &task->views[!task->view];
-    ck_view_of(plan, first, last, next);
-    listed = blocks == 1 && task->listed && ck_view_sees_the_same(view, next);
-    view = next;
-    task->view = !task->view;
-    task->listed = true;
+  if (plan->tiling.pixels == CK_PIXELS_PANEL) {
+    task->panel = ck_panel_of(&plan->tiling, last - first);
+    return ck_panel_tiles(plan, &task->panel, first, last, task->tiles);
   }
-  if (panel) task->panel = ck_panel_of(t, last - first);
-  const int64_t count = panel    ? ck_panel_tiles(plan, &task->panel, first, last, task->tiles)
-                        : viewed ? ck_view_tiles(plan, view, task->tiles)
-                                 : ck_tiles_cut(plan, first, last, task->tiles);
-  const int64_t plane = plan->problem.layout == CK_LAYOUT_CHANNELS_LAST ? 1 : ck_volume(t->window.in);
-  task->origin = panel || transposed ? task->lowered : sample + task->group * ck_in_channels(plan) * plane * source;
-  for (int64_t b = 0; b < blocks; b++) {
-    const ck_k_block block = ck_k_block_at(t, b);
-    if (viewed) {
-      if (!listed) ck_view_list_taps(plan, view, block, task->taps, task->runs);
-      if (transposed)
-        ck_view_fill(plan, view, sample, task->group, block, task->lowered);
-      else
-        task->origin = sample + (task->group * ck_in_channels(plan) + block.inner0) * source;
-    } else if (panel) {
+  if (!ck_loops_viewed(&plan->tiling)) return ck_tiles_cut(plan, first, last, task->tiles);
+  const ck_view *before = task->view;
+  task->view = &task->views[before == task->views];
+  ck_view_of(plan, first, last, task->view);
+  /* The lists of one group serve the next, if K is one block. */
+  task->listed = before && ck_k_block_count(&plan->tiling) == 1 && ck_view_sees_the_same(before, task->view);
+  return ck_view_tiles(plan, task->view, task->tiles);
+}
+
+/* Brings the input of a group, for one block of K, to where the micro-kernel reads it, and lists where that is. */
+static void bring(const ck_loops_call *call, ck_loops_task *task, const char *sample, int64_t first, int64_t tile_count,
+                  ck_k_block block) {
+  const ck_conv_plan *plan = call->plan;
+  const ck_conv_problem *p = &plan->problem;
+  const bool channels_last = p->layout == CK_LAYOUT_CHANNELS_LAST;
+  const int64_t channel = task->group * ck_in_channels(plan), source = ck_dtype_size(p->src_dtype);
+  if (ck_loops_viewed(&plan->tiling) && !task->listed) ck_view_list_taps(plan, task->view, block, task->taps, task->runs);
+  switch (plan->tiling.pixels) {
+    case CK_PIXELS_TRANSPOSED:
+      ck_view_fill(plan, task->view, sample, task->group, block, task->lowered);
+      task->origin = task->lowered;
+      return;
+    case CK_PIXELS_PANEL:
       ck_panel_offsets(plan, &task->panel, block, task->offsets);
       ck_panel_fill(plan, &task->panel, sample, call->src_end, task->group, block, first, task->moves, task->lowered);
-    } else {
-      if (t->pixels == CK_PIXELS_IN_PLACE) ck_tap_offsets(plan, block, task->offsets);
-      ck_lower(plan, sample, call->src_end, task->group, block, task->tiles, count, task->moves, task->lowered);
-    }
+      task->origin = task->lowered;
+      return;
+    case CK_PIXELS_IN_PLACE:
+      task->origin = sample + (channels_last ? channel + block.inner0 : channel * ck_volume(p->window.in)) * source;
+      if (channels_last) return;
+      ck_tap_offsets(plan, block, task->offsets); /* a tile at the end of the input is lowered */
+      break;
+    case CK_PIXELS_LOWERED:
+      break;
+  }
+  ck_lower(plan, sample, call->src_end, task->group, block, task->tiles, tile_count, task->moves, task->lowered);
+}
+
+/* A group of pixels, one block of K at a time. Returns whether to go on. */
+static bool run_group(const ck_loops_call *call, ck_loops_task *task, int64_t first, int64_t last) {
+  const ck_conv_plan *plan = call->plan;
+  const int64_t blocks = ck_k_block_count(&plan->tiling), count = cut(call, task, first, last);
+  const char *sample = (const char *)call->buffers->src +
+                       task->sample * call->buffers->src_batch_stride * ck_dtype_size(plan->problem.src_dtype);
+  for (int64_t b = 0; b < blocks; b++) {
+    const ck_k_block block = ck_k_block_at(&plan->tiling, b);
+    bring(call, task, sample, first, count, block);
     if (!multiply(call, task, count, first, block)) return false;
   }
-  if (t->staged) unstage(call, task, first, last - first);
+  if (plan->tiling.staged) unstage(call, task, first, last - first);
   return true;
 }
 
@@ -383,7 +399,7 @@ ck_status ck_loops_run(const ck_conv_plan *plan, const ck_conv_buffers *buffers,
     if (status) return status;
     call.weights = buffers->workspace;
   }
-  if (plan->packed_bytes > 0 || plan->shared_bytes > 0) call.finite = finite_at(plan, call.weights);
+  if (plan->tiling.skips && (plan->packed_bytes > 0 || plan->shared_bytes > 0)) call.finite = finite_at(plan, call.weights);
   call.control = &narrowed;
   call.stop = &stop;
   const int64_t tasks = buffers->n * p->g * call.split.pixel_parts * call.split.channel_parts;

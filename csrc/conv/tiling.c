@@ -1,43 +1,22 @@
 /* tiling.c: chooses lane orientation, tile shape, blocks and the split of a call from the sizes of a problem.
- *
- * Time is estimated in cycles of one core: multiply-adds by register tile, and the constants below for what is moved, packed
- * and staged. The choice looks at one sample only, so that neither batch nor threads can change it. */
+ * Every way and shape is tried, and that of the lowest estimate (estimate.c) kept. The choice looks at one sample only, so that
+ * neither batch nor threads can change it. */
+#include "tiling.h"
 #include "cost.h"
 #include "split.h"
-#include "view.h"
 
 #include "../base/cpu.h"
 #include "../base/workspace.h"
 
-#define CYCLES_LOWER_VECTOR 6.0  /* load, store and their share of a move */
-#define CYCLES_LOWER_AGAIN 3.0   /* more, where a channel is read tap by tap */
-#define CYCLES_FETCH_VECTOR 10.0 /* the first look at a vector of the input */
-#define CYCLES_LOWER_ELEMENT 1.5 /* where elements are gathered one by one or widened */
-#define CYCLES_PACK_WEIGHT 0.4   /* an element of the weights, transposed */
-#define CYCLES_PACK_FAR 0.5      /* the same from beyond L2 */
-#define CYCLES_STAGE_VECTOR 10.0 /* store, load, transpose, store */
-#define CYCLES_GAP_VECTOR 2.0    /* stored in runs */
-#define CYCLES_APART_VECTOR 5.0  /* channels last: the channels of a pixel are not written together */
-#define CYCLES_STEP 0.7          /* of any tile whose rows are pixels in place */
-#define VIEWED 0.95              /* with several taps: the estimates of other tiles are so much above what is measured */
-#define CYCLES_FAR_VECTOR 0.2 /* of a step of such a tile: the weights of all tiles do not fit L2, and one takes 1/12 of it */
-#define CYCLES_SPLIT_VECTOR 0.15 /* of a step: two lines of cache for a vector, which starts anywhere in the first */
-#define CYCLES_SPLIT_FAR 0.3     /* more, where the lines of all channels and kernel rows do not stay in L1 */
-
 #define K_BLOCK_MOST 1152
 #define GROUP_PIXELS_MOST 4096
-#define IN_PLACE_PIXELS 512   /* outputs of so many pixels are written channel tile by channel tile */
-#define SHARED_MOST (8 << 20) /* bytes of packed weights in a functional call */
+#define IN_PLACE_PIXELS 512 /* outputs of so many pixels are written channel tile by channel tile */
 /* What one more part of a split repeats, as a share of the work times the pixels (weights are read, and packed) or the output channels
  * (pixels are read, copied to a panel or lowered). */
 #define READ_AGAIN 8.0
 #define PACK_AGAIN 20.0
 #define COPY_AGAIN 3.0
 #define LOWER_AGAIN 12.0
-
-static ck_dtype sum_of(const ck_conv_plan *plan) { return ck_dtype_sum(plan->problem.src_dtype); }
-
-static const ck_kernels *kernels_of(const ck_conv_plan *plan) { return &ck_isa_table(plan->isa)->of[sum_of(plan)]; }
 
 /* Axes whose neighbours lie side by side in input and output and have no window of their own become one axis. */
 static ck_window merged(ck_window w) {
@@ -58,7 +37,7 @@ static ck_window merged(ck_window w) {
 
 int64_t ck_tile_pixels(const ck_conv_plan *plan) {
   const ck_conv_tiling *t = &plan->tiling;
-  return t->pixel_lanes ? (int64_t)t->vectors * kernels_of(plan)->lanes : t->rows;
+  return t->pixel_lanes ? (int64_t)t->vectors * ck_kernels_of(plan)->lanes : t->rows;
 }
 
 int64_t ck_packed_elements(const ck_conv_plan *plan) {
@@ -68,28 +47,24 @@ int64_t ck_packed_elements(const ck_conv_plan *plan) {
 
 int64_t ck_channel_tile_count(const ck_conv_plan *plan) {
   const ck_conv_tiling *t = &plan->tiling;
-  const int64_t unit = t->pixel_lanes ? 1 : kernels_of(plan)->lanes;
+  const int64_t unit = t->pixel_lanes ? 1 : ck_kernels_of(plan)->lanes;
   return ck_ceil_div(ck_ceil_div(ck_out_channels(plan), unit), t->pixel_lanes ? t->rows : t->vectors);
 }
 
 ck_channel_tile ck_channel_tile_at(const ck_conv_plan *plan, int64_t index) {
   const ck_conv_tiling *t = &plan->tiling;
-  const int64_t channels = ck_out_channels(plan), unit = t->pixel_lanes ? 1 : kernels_of(plan)->lanes;
+  const int64_t channels = ck_out_channels(plan), unit = t->pixel_lanes ? 1 : ck_kernels_of(plan)->lanes;
   const int64_t units = ck_ceil_div(channels, unit), tiles = ck_channel_tile_count(plan);
   const int64_t first = ck_share(units, tiles, index) * unit, last = ck_share(units, tiles, index + 1) * unit;
   return (ck_channel_tile){first, (int)(ck_min(last, channels) - first), (int)(last - first)};
 }
 
-/* Bytes of all groups' packed weights, and one for each of their tiles. */
-static ck_checked packed_bytes(const ck_conv_plan *plan) {
+ck_checked ck_packed_bytes(const ck_conv_plan *plan) {
   ck_ledger ledger = {0};
   ck_ledger_book(&ledger, plan->problem.g * ck_channel_tile_count(plan), 1);
-  const int64_t factors[3] = {plan->problem.g, ck_packed_elements(plan), ck_dtype_size(sum_of(plan))};
+  const int64_t factors[3] = {plan->problem.g, ck_packed_elements(plan), ck_dtype_size(ck_sum_of(plan))};
   return ck_checked_add(ck_checked_product(factors, 3), ledger.bytes);
 }
-
-/* Whether a call packs the weights that it is given. */
-static bool packs_weights(const ck_conv_plan *plan) { return !plan->problem.prepared && !plan->tiling.weights_in_place; }
 
 /* ---- Blocks of K --------------------------------------------------------------------------------------------------------- */
 
@@ -125,152 +100,14 @@ ck_k_block ck_k_block_at(const ck_conv_tiling *t, int64_t index) {
   return b;
 }
 
-/* ---- Estimates ----------------------------------------------------------------------------------------------------------- */
-
-/* Steps of one side, cut evenly (rows) or filled up (lanes): the total of step_cycles over a grid of tiles, and `more` for each
- * of their vectors. */
-static double grid_cycles(int64_t row_units, int rows_most, int64_t lane_units, int vectors_most, double more) {
-  const int64_t row_tiles = ck_ceil_div(row_units, rows_most), lane_tiles = lane_units / vectors_most;
-  const int rows_low = (int)(row_units / row_tiles), tail = (int)(lane_units % vectors_most);
-  const int64_t high = row_units % row_tiles;
-  double cycles = 0;
-  for (int extra = 0; extra <= 1; extra++) {
-    const double tiles = (double)(extra ? high : row_tiles - high);
-    if (tiles == 0) continue;
-    cycles += tiles * (double)lane_tiles * (ck_step_cycles(rows_low + extra, vectors_most) + more * vectors_most);
-    if (tail) cycles += tiles * (ck_step_cycles(rows_low + extra, tail) + more * tail);
-  }
-  return cycles;
-}
-
-/* Stretches of pixels that tiles do not cross, in one plane, and the pixels (with gaps) of one: output rows, or what is lowered
- * together. */
-static int64_t stretches(const ck_conv_plan *plan, int64_t *length) {
-  const ck_conv_tiling *t = &plan->tiling;
-  const int64_t pixels = ck_volume(t->window.out), groups = ck_ceil_div(pixels, t->group_pixels);
-  if (t->pixels == CK_PIXELS_LOWERED || t->run_on || t->group_pixels < t->window.out[2]) {
-    *length = ck_ceil_div(pixels, groups);
-    if (!t->run_on) return groups;
-    const ck_panel panel = ck_panel_of(t, t->group_pixels);
-    *length = panel.pitch * ck_ceil_div(*length, panel.width) - (panel.pitch - panel.width);
-    return groups;
-  }
-  *length = t->window.out[2];
-  return pixels / t->window.out[2];
-}
-
-/* Input places that a group sees which is a part of a row, with those between its taps. */
-static int64_t seen_by_part(const ck_conv_tiling *t) {
-  const ck_window *w = &t->window;
-  int64_t places = 1;
-  for (int axis = 0; axis < CK_AXES; axis++) {
-    const int64_t steps = axis == 2 ? (t->group_pixels - 1) * w->stride[2] : 0;
-    places *= ck_min(steps + (w->kernel[axis] - 1) * w->dilation[axis] + 1, w->in[axis]);
-  }
-  return places;
-}
-
-/* Cycles to bring the pixels of one group of channels to where the micro-kernel reads them. */
-static double moving_cycles(const ck_conv_plan *plan) {
-  const ck_conv_problem *p = &plan->problem;
-  const ck_conv_tiling *t = &plan->tiling;
-  const bool channels_last = p->layout == CK_LAYOUT_CHANNELS_LAST;
-  const int64_t stride = t->window.stride[2];
-  const bool gathered = !channels_last && ((stride > 2 && stride != 4) || p->src_dtype != sum_of(plan));
-  const double lanes = kernels_of(plan)->lanes, pixels = (double)ck_volume(t->window.out);
-  const double vector = gathered ? CYCLES_LOWER_ELEMENT * lanes : CYCLES_LOWER_VECTOR;
-  const double fetch = (double)ck_in_channels(plan) * (double)ck_volume(t->window.in) / lanes * CYCLES_FETCH_VECTOR;
-  if (t->pixels == CK_PIXELS_IN_PLACE) return 0;
-  if (t->pixels == CK_PIXELS_TRANSPOSED) {
-    const ck_window *w = &t->window;
-    const double halo = (double)ck_max((w->kernel[1] - 1) * w->dilation[1] + 1 - w->stride[1], 0);
-    const double rows = (double)ck_max(t->group_pixels / w->out[2], 1) * (double)w->stride[1];
-    const double places = t->group_pixels < w->out[2] ? (double)ck_ceil_div(w->out[2], t->group_pixels) * (double)w->out[1] *
-                                                            (double)w->out[0] * (double)seen_by_part(t)
-                                                      : (double)ck_volume(w->in) * (1 + halo / rows);
-    const double vectors =
-        (double)(ck_ceil_div(t->block_inner, kernels_of(plan)->lanes) * ck_ceil_div(t->k_inner, t->block_inner));
-    return places * vectors * CYCLES_LOWER_VECTOR + fetch;
-  }
-  if (t->pixels == CK_PIXELS_PANEL) {
-    const ck_panel panel = ck_panel_of(t, t->group_pixels);
-    return (double)panel.channel * (double)ck_in_channels(plan) * pixels / (double)t->group_pixels / lanes * vector + fetch;
-  }
-  const double run = t->pixel_lanes || channels_last ? lanes : (double)ck_min(t->rows, (int64_t)lanes);
-  /* A vector at least for each k or, channels last, for each pixel and what lies side by side for it. */
-  const double apart =
-      channels_last ? pixels * (double)ck_volume(t->window.kernel) / (double)t->window.kernel[2] : (double)ck_reduction(plan);
-  const double vectors = (double)ck_reduction(plan) * pixels / run;
-  return (vectors > apart ? vectors : apart) * (vector + (channels_last || t->k_outer == 1 ? 0 : CYCLES_LOWER_AGAIN)) + fetch;
-}
-
-/* More for a vector of pixels that is not read from a packed block, in cycles of a step. */
-static double split_cycles(const ck_conv_plan *plan) {
-  const ck_conv_tiling *t = &plan->tiling;
-  const int64_t line = CK_ALIGNMENT, plane = ck_volume(t->window.in) * ck_dtype_size(sum_of(plan));
-  if (t->pixels == CK_PIXELS_LOWERED || (t->pixels == CK_PIXELS_IN_PLACE && plane % line == 0)) return 0;
-  const bool far = t->block_inner * t->window.kernel[1] * 2 * line > ck_cpu_caches().l1 / 2;
-  return CYCLES_SPLIT_VECTOR + (far ? CYCLES_SPLIT_FAR : 0);
-}
-
-/* Cycles of the micro-kernels. */
-static double multiplying_cycles(const ck_conv_plan *plan) {
-  const ck_conv_tiling *t = &plan->tiling;
-  const int64_t lanes = kernels_of(plan)->lanes, channels = ck_out_channels(plan), blocks = ck_k_block_count(t);
-  if (ck_loops_viewed(t)) {
-    const int64_t units = ck_ceil_div(channels, lanes), full = units / t->vectors;
-    const int tail = (int)(units % t->vectors);
-    const ck_view_cost whole = ck_view_cost_of(t, t->vectors);
-    const int64_t column = t->block_outer * t->block_inner * lanes * ck_dtype_size(sum_of(plan)), l2 = ck_cpu_caches().l2;
-    const bool far = packed_bytes(plan).value > l2 / 2 && column * t->vectors > l2 / 12;
-    const double step = CYCLES_STEP + (far ? CYCLES_FAR_VECTOR * t->vectors : 0);
-    double cycles = (double)full * (whole.cycles + step * whole.tile_steps);
-    if (tail) cycles += ck_view_cost_of(t, tail).cycles + step * whole.tile_steps;
-    return cycles * (t->k_outer > 1 ? VIEWED : 1) * (double)t->k_inner +
-           CYCLES_TILE * whole.tiles * (double)(ck_channel_tile_count(plan) * blocks);
-  }
-  int64_t length;
-  const int64_t count = stretches(plan, &length);
-  const double more = t->pixel_lanes ? split_cycles(plan) : 0;
-  const double grid = t->pixel_lanes ? grid_cycles(channels, t->rows, ck_ceil_div(length, lanes), t->vectors, more)
-                                     : grid_cycles(length, t->rows, ck_ceil_div(channels, lanes), t->vectors, more);
-  const double tiles = (double)ck_channel_tile_count(plan) * (double)count * (double)ck_ceil_div(length, ck_tile_pixels(plan));
-  return (double)ck_reduction(plan) * grid * (double)count + CYCLES_TILE * tiles * (double)blocks;
-}
-
-/* Whether lanes that run on over the ends of rows compute columns that are left out. */
-static bool gaps_of(const ck_conv_tiling *t) {
-  const ck_panel panel = ck_panel_of(t, t->group_pixels);
-  return panel.pitch > panel.width;
-}
-
-static double estimate(const ck_conv_plan *plan) {
-  const ck_conv_problem *p = &plan->problem;
-  const ck_conv_tiling *t = &plan->tiling;
-  const bool channels_last = p->layout == CK_LAYOUT_CHANNELS_LAST;
-  const int64_t lanes = kernels_of(plan)->lanes, channels = ck_out_channels(plan);
-  const double k = (double)ck_reduction(plan), outputs = (double)ck_volume(p->window.out) * (double)channels;
-  double cycles = multiplying_cycles(plan) + moving_cycles(plan);
-  /* By tile, large weights are packed once a group of pixels. The batch has no say: it must not change the choice of
-   * algorithm. */
-  const int64_t groups = ck_ceil_div(ck_volume(p->window.out), t->group_pixels);
-  const int64_t bytes = packed_bytes(plan).value;
-  const double pack = bytes > ck_cpu_caches().l2 / 2 ? CYCLES_PACK_FAR : CYCLES_PACK_WEIGHT;
-  if (packs_weights(plan)) cycles += k * (double)channels * pack * (double)(bytes > SHARED_MOST ? groups : 1);
-  if (channels_last && ck_channel_tile_count(plan) > 1) cycles += outputs / (double)lanes * CYCLES_APART_VECTOR;
-  if (t->run_on && gaps_of(t)) cycles += outputs / (double)lanes * CYCLES_GAP_VECTOR * (double)ck_k_block_count(t);
-  if (t->staged) cycles += outputs / (double)lanes * CYCLES_STAGE_VECTOR;
-  return cycles * (double)p->g / CYCLES_PER_US;
-}
-
 /* ---- The plan ------------------------------------------------------------------------------------------------------------ */
 
 static ck_status book(ck_conv_plan *plan) {
   ck_conv_tiling *t = &plan->tiling;
-  const int64_t size = ck_dtype_size(sum_of(plan)), k = t->block_outer * t->block_inner, pixels = t->group_pixels;
+  const int64_t size = ck_dtype_size(ck_sum_of(plan)), k = t->block_outer * t->block_inner, pixels = t->group_pixels;
   const bool viewed = ck_loops_viewed(t), whole = t->pixels == CK_PIXELS_PANEL;
   const int64_t spare = CK_PACK_SLACK + ck_tile_pixels(plan),
-                width = t->pixel_lanes ? t->rows : t->vectors * kernels_of(plan)->lanes;
+                width = t->pixel_lanes ? t->rows : t->vectors * ck_kernels_of(plan)->lanes;
   const int64_t runs = viewed ? ck_view_runs_most(t) : 0;
   const ck_panel panel = ck_panel_of(t, pixels);
   ck_ledger ledger = {0};
@@ -298,7 +135,7 @@ static ck_status book(ck_conv_plan *plan) {
 
 /* The share of L2 for what a group of pixels keeps there; more where weights come from afar and are packed for each group. */
 static int64_t group_elements(const ck_conv_plan *plan) {
-  return ck_cpu_caches().l2 / 100 * (plan->problem.prepared ? 40 : 55) / ck_dtype_size(sum_of(plan));
+  return ck_cpu_caches().l2 / 100 * (plan->problem.prepared ? 40 : 55) / ck_dtype_size(ck_sum_of(plan));
 }
 
 /* Pixels whose block of K, at so many elements a pixel, keeps to that share. */
@@ -330,7 +167,7 @@ static void size_copy(ck_conv_plan *plan) {
   const ck_window *w = &t->window;
   const int64_t row = w->out[2], height = w->out[1], tile = ck_tile_pixels(plan), channels = t->block_inner;
   int64_t span[2];
-  for (int axis = 0; axis < 2; axis++) span[axis] = ck_min((w->kernel[axis] - 1) * w->dilation[axis] + 1, w->in[axis]);
+  for (int axis = 0; axis < 2; axis++) span[axis] = ck_min(ck_span(w, axis, 1), w->in[axis]);
   const int64_t share = group_elements(plan), line = span[0] * w->in[2] * channels, sums = ck_out_channels(plan);
   const int64_t one_row = row * sums + ck_min(w->stride[1], w->in[1]) * line, halo = ck_max(span[1] - w->stride[1], 0);
   /* More of L2 where the rows that groups have in common, and copy each for itself, would be the most of them. */
@@ -361,7 +198,7 @@ static void size_groups(ck_conv_plan *plan) {
   int64_t group = ck_clamp(fit, tile, apart ? IN_PLACE_PIXELS : GROUP_PIXELS_MOST);
   /* Groups and shares of lowered pixels may end anywhere, or after any vector. In place: whole output rows where several fit, so
    * that tiles keep clear of row ends. */
-  t->pixel_unit = in_place ? tile : t->pixel_lanes ? kernels_of(plan)->lanes : 1;
+  t->pixel_unit = in_place ? tile : t->pixel_lanes ? ck_kernels_of(plan)->lanes : 1;
   if (in_place && t->window.out[2] * 2 <= group && t->window.out[2] < pixels) t->pixel_unit = t->window.out[2];
   const int64_t whole = ck_max(t->pixel_unit, tile);
   group = ck_max(group / whole, 1) * whole;
@@ -373,7 +210,16 @@ static ck_conv_pixels readable(const ck_conv_plan *plan, ck_conv_pixels wanted, 
   if (wanted == CK_PIXELS_LOWERED) return wanted;
   if (!pixel_lanes) wanted = plan->problem.layout == CK_LAYOUT_CHANNELS_LAST ? CK_PIXELS_IN_PLACE : CK_PIXELS_TRANSPOSED;
   if (!ck_dtype_is_real(plan->problem.src_dtype) && pixel_lanes) return CK_PIXELS_LOWERED;
-  return wanted != CK_PIXELS_PANEL && plan->problem.src_dtype != sum_of(plan) ? CK_PIXELS_LOWERED : wanted;
+  return wanted != CK_PIXELS_PANEL && plan->problem.src_dtype != ck_sum_of(plan) ? CK_PIXELS_LOWERED : wanted;
+}
+
+int64_t ck_seen_by_part(const ck_conv_tiling *t) {
+  const ck_window *w = &t->window;
+  int64_t places = 1;
+  for (int axis = 0; axis < CK_AXES; axis++) {
+    places *= ck_min(ck_span(w, axis, axis == 2 ? t->group_pixels : 1), w->in[axis]);
+  }
+  return places;
 }
 
 /* Whether groups are parts of rows so wide, and their taps so far apart, that to copy all that lies between would be more than to
@@ -381,7 +227,7 @@ static ck_conv_pixels readable(const ck_conv_plan *plan, ck_conv_pixels wanted, 
 static bool copies_too_much(const ck_conv_tiling *t) {
   const bool copies = t->pixels == CK_PIXELS_TRANSPOSED || t->pixels == CK_PIXELS_PANEL;
   const double needed = (double)ck_volume(t->window.kernel) * (double)t->group_pixels * (double)t->window.stride[2];
-  return copies && t->group_pixels < t->window.out[2] && (double)seen_by_part(t) > 2 * needed;
+  return copies && t->group_pixels < t->window.out[2] && (double)ck_seen_by_part(t) > 2 * needed;
 }
 
 static bool has_padding(const ck_window *w) {
@@ -392,7 +238,7 @@ static bool has_padding(const ck_window *w) {
 
 static ck_status try_shape(ck_conv_plan *plan, ck_conv_pixels pixels, bool pixel_lanes, bool run_on, int shape) {
   const ck_conv_problem *p = &plan->problem;
-  const ck_kernels *kernels = kernels_of(plan);
+  const ck_kernels *kernels = ck_kernels_of(plan);
   ck_conv_tiling *t = &plan->tiling;
   const bool channels_last = p->layout == CK_LAYOUT_CHANNELS_LAST;
   t->window = merged(p->window);
@@ -415,22 +261,22 @@ static ck_status try_shape(ck_conv_plan *plan, ck_conv_pixels pixels, bool pixel
   if (t->pixels == CK_PIXELS_LOWERED || t->pixels == CK_PIXELS_IN_PLACE) size_groups(plan);
   t->skips = ck_loops_viewed(t) && has_padding(&t->window);
   t->weights_in_place = pixel_lanes && !p->prepared && t->pixels == CK_PIXELS_LOWERED && (t->k_outer == 1 || t->k_inner == 1);
-  const ck_checked bytes = packed_bytes(plan);
+  const ck_checked bytes = ck_packed_bytes(plan);
   if (bytes.overflow) return CK_STATUS_TOO_LARGE;
   plan->packed_bytes = p->prepared ? (size_t)bytes.value : 0;
   /* Packed before all else where they are used more than once and do not need much memory; else tile by tile, when they are
    * used. */
-  const bool packs = packs_weights(plan);
+  const bool packs = ck_packs_weights(plan);
   const int64_t uses = p->n * ck_ceil_div(ck_volume(p->window.out), t->group_pixels);
-  plan->shared_bytes = packs && uses > 1 && bytes.value <= SHARED_MOST ? (size_t)bytes.value : 0;
+  plan->shared_bytes = packs && uses > 1 && bytes.value <= CK_SHARED_WEIGHTS_MOST ? (size_t)bytes.value : 0;
   t->weights_by_tile = packs && plan->shared_bytes == 0;
-  plan->cost = estimate(plan);
+  plan->cost = ck_loops_estimate(plan);
   return CK_STATUS_OK;
 }
 
 ck_status ck_loops_plan(ck_conv_plan *plan, ck_conv_pixels pixels) {
   const ck_conv_plan blank = *plan;
-  const ck_kernels *kernels = kernels_of(plan);
+  const ck_kernels *kernels = ck_kernels_of(plan);
   ck_status best = CK_STATUS_TOO_LARGE;
   for (int way = 0; way < 3; way++) {
     /* Lanes are channels; pixels; pixels that run on over the ends of the panel's rows. */

@@ -55,7 +55,7 @@ int64_t ck_view_runs_most(const ck_conv_tiling *t) {
 /* Input places that `count` output places from `first` on see along an axis. */
 static int64_t seen(const ck_window *w, int axis, int64_t first, int64_t count, int64_t *from) {
   const int64_t start = first * w->stride[axis] - w->before[axis];
-  const int64_t end = start + (count - 1) * w->stride[axis] + (w->kernel[axis] - 1) * w->dilation[axis] + 1;
+  const int64_t end = start + ck_span(w, axis, count);
   *from = ck_clamp(start, 0, w->in[axis] - 1);
   return ck_max(ck_min(end, w->in[axis]) - *from, 1);
 }
@@ -105,8 +105,7 @@ ck_checked ck_view_elements_most(const ck_conv_tiling *t) {
     ck_checked elements = ck_checked_of(copy_stride(t));
     for (int axis = 0; axis < CK_AXES; axis++) {
       const int64_t count = forms[form][axis];
-      const int64_t span = (count - 1) * w->stride[axis] + (w->kernel[axis] - 1) * w->dilation[axis] + 1;
-      elements = ck_checked_mul(elements, ck_checked_of(count > 0 ? ck_min(span, w->in[axis]) : 0));
+      elements = ck_checked_mul(elements, ck_checked_of(count > 0 ? ck_min(ck_span(w, axis, count), w->in[axis]) : 0));
     }
     if (elements.overflow || elements.value > most.value) most = elements;
     if (most.overflow) break;

@@ -89,7 +89,7 @@ static int64_t u_at(const ck_winograd *w, int64_t group, int64_t tile) {
 static void pack_tile(const void *context, int64_t task, int slot) {
   const ck_winograd_pack *call = context;
   const ck_winograd *w = &call->w;
-  const int64_t tiles = ck_winograd_output_tiles(call->plan, w), group = task / tiles, tile = task % tiles;
+  const int64_t tiles = ck_winograd_output_tiles(w), group = task / tiles, tile = task % tiles;
   (void)slot;
   transform_tile(call->plan, w, call->weights, group, tile, 0, w->channels, ck_winograd_u_plane(w, tile),
                  call->packed + u_at(w, group, tile));
@@ -98,7 +98,7 @@ static void pack_tile(const void *context, int64_t task, int slot) {
 static void pack(const ck_conv_plan *plan, const void *weights, void *packed) {
   const ck_winograd_pack call = {plan, ck_winograd_of(plan), weights, packed};
   const ck_control serial = {.num_threads = 1};
-  ck_parallel_for(&serial, plan->problem.g * ck_winograd_output_tiles(plan, &call.w), pack_tile, &call);
+  ck_parallel_for(&serial, plan->problem.g * ck_winograd_output_tiles(&call.w), pack_tile, &call);
 }
 
 /* ---- Multiplication ------------------------------------------------------------------------------------------------------ */
@@ -135,8 +135,7 @@ static void multiply_run(const ck_winograd_call *call, ck_gemm_tile *g, const ch
 static void multiply(const ck_winograd_call *call, int64_t group, ck_winograd_block whole, ck_winograd_block block,
                      int64_t tile0, int64_t tile1, const char *v, char *m, char *u_own) {
   const ck_winograd *w = &call->w;
-  const int64_t v_tiles = ck_winograd_tiles(w, whole), tiles = ck_winograd_tiles(w, block),
-                m_row = ck_winograd_m_row(call->plan, w);
+  const int64_t v_tiles = ck_winograd_tiles(w, whole), tiles = ck_winograd_tiles(w, block), m_row = ck_winograd_m_row(w);
   const int64_t v_plane = ck_winograd_plane(w, ck_winograd_slots(w, whole) * v_tiles, w->v_row);
   const int64_t m_plane = ck_winograd_plane(w, block.planes * tiles, m_row), lanes = w->tile_lanes;
   const int64_t v_first = ck_winograd_slot(w, block.plane0 - whole.plane0, 0) * v_tiles +
@@ -191,7 +190,7 @@ static void finish(const ck_winograd_call *call, int64_t group, ck_winograd_bloc
     const int64_t from = tile0 + ck_share(tile1 - tile0, parts, part), to = tile0 + ck_share(tile1 - tile0, parts, part + 1);
     multiply(call, group, whole, block, from, to, v, own.m, own.u);
     ck_winograd_tiles_out(call, group, block, from * lanes, ck_min(to * lanes, w->outputs) - from * lanes, own.m,
-                          ck_winograd_m_row(call->plan, w), own.strip);
+                          ck_winograd_m_row(w), own.strip);
   }
 }
 
@@ -226,8 +225,7 @@ static ck_winograd_split split_local(const ck_conv_plan *plan, const ck_winograd
   const int64_t units = by_units ? w->units : s.planes, others = by_units ? s.plane_parts : s.unit_parts;
   const int64_t images = plan->problem.g * s.samples * others;
   const int64_t tiles = w->axis[0].tiles * w->axis[1].tiles * s.planes / others;
-  const int64_t most = ck_clamp(tiles / ck_winograd_tile_rows(plan), *parts, units),
-                channels = ck_winograd_output_tiles(plan, w);
+  const int64_t most = ck_clamp(tiles / ck_winograd_tile_rows(plan), *parts, units), channels = ck_winograd_output_tiles(w);
   const double units_again = READ_AGAIN + (w->by_tile ? TRANSFORM_WEIGHTS_AGAIN : 0);
   const ck_split_side side[2] = {{units, *parts, most, units_again / (double)tiles},
                                  {channels, 1, channels, TRANSFORM_AGAIN / (double)w->outputs}};
@@ -255,7 +253,7 @@ typedef struct {
 
 static ck_winograd_part local_part(const ck_conv_plan *plan, const ck_winograd *w, const ck_winograd_split *s, int64_t task) {
   const int64_t channel_part = task % s->channel_parts, unit_part = task / s->channel_parts % s->unit_parts;
-  const int64_t number = task / s->channel_parts / s->unit_parts, tiles = ck_winograd_output_tiles(plan, w);
+  const int64_t number = task / s->channel_parts / s->unit_parts, tiles = ck_winograd_output_tiles(w);
   ck_winograd_part part = {.block = block_at(w, s, number % s->plane_parts, unit_part),
                            .group = number / s->plane_parts % plan->problem.g,
                            .tile0 = ck_share(tiles, s->channel_parts, channel_part),
@@ -264,9 +262,8 @@ static ck_winograd_part local_part(const ck_conv_plan *plan, const ck_winograd *
   return part;
 }
 
-static ck_winograd_part round_part(const ck_conv_plan *plan, const ck_winograd *w, const ck_winograd_split *s,
-                                   ck_winograd_block round, int64_t task) {
-  const int64_t tiles = ck_winograd_output_tiles(plan, w), channel_part = task / s->unit_parts / s->plane_parts;
+static ck_winograd_part round_part(const ck_winograd *w, const ck_winograd_split *s, ck_winograd_block round, int64_t task) {
+  const int64_t tiles = ck_winograd_output_tiles(w), channel_part = task / s->unit_parts / s->plane_parts;
   const int64_t plane_part = task / s->unit_parts % s->plane_parts, unit_part = task % s->unit_parts;
   const int64_t plane0 = ck_share(round.planes, s->plane_parts, plane_part),
                 unit0 = ck_share(round.units, s->unit_parts, unit_part);
@@ -304,13 +301,13 @@ static void run_round_in(const void *context, int64_t task, int slot) {
 
 static void run_round_out(const void *context, int64_t task, int slot) {
   const ck_winograd_run *run = context;
-  const ck_winograd_part part = round_part(run->base.plan, &run->base.w, &run->split, run->round, task);
+  const ck_winograd_part part = round_part(&run->base.w, &run->split, run->round, task);
   finish(&run->base, run->group, run->round, part.block, part.tile0, part.tile1, shared_v(run), own_of(run, slot));
 }
 
 /* Parts of the output channels, evenly for the threads: V is read once for each, U once for each part of the tiles. */
-static ck_winograd_split split_round(const ck_conv_plan *plan, const ck_winograd *w, ck_winograd_block round, int threads) {
-  const int64_t tiles = ck_winograd_output_tiles(plan, w);
+static ck_winograd_split split_round(const ck_winograd *w, ck_winograd_block round, int threads) {
+  const int64_t tiles = ck_winograd_output_tiles(w);
   ck_winograd_split s = {.plane_parts = ck_ceil_div(round.planes, w->sub_planes),
                          .unit_parts = ck_ceil_div(round.units, w->sub_units)};
   const ck_split_side side[2] = {{1, 1, 1, 0},
@@ -340,7 +337,7 @@ static ck_status run_rounds(ck_winograd_run *run, const ck_control *control) {
     run->round = block_at(w, &all, number % all.plane_parts, round % all.unit_parts);
     run->round.plane0 += number / all.plane_parts / p->g * all.planes;
     run->group = number / all.plane_parts % p->g;
-    run->split = split_round(call->plan, w, run->round, control->num_threads);
+    run->split = split_round(w, run->round, control->num_threads);
     ck_status status = ck_parallel_for(control, ck_ceil_div(ck_ceil_div(w->channels, w->lanes), 2), run_round_in, run);
     if (!status)
       status = ck_parallel_for(control, run->split.plane_parts * run->split.unit_parts * run->split.channel_parts,
@@ -360,10 +357,10 @@ static int64_t task_outputs(const ck_conv_plan *plan, int64_t n, int num_threads
   const ck_winograd w = ck_winograd_of(plan);
   const ck_winograd_split all = split_rounds(&w, n);
   const ck_winograd_block first = block_at(&w, &all, 0, 0);
-  const ck_winograd_split s = w.shared ? split_round(plan, &w, first, num_threads) : split_local(plan, &w, n, num_threads);
+  const ck_winograd_split s = w.shared ? split_round(&w, first, num_threads) : split_local(plan, &w, n, num_threads);
   const int64_t parts = s.plane_parts * s.unit_parts * s.channel_parts;
   if (task >= (w.shared ? parts : parts * s.samples * plan->problem.g)) return -1;
-  const ck_winograd_part part = w.shared ? round_part(plan, &w, &s, first, task) : local_part(plan, &w, &s, task);
+  const ck_winograd_part part = w.shared ? round_part(&w, &s, first, task) : local_part(plan, &w, &s, task);
   const int64_t lanes = w.tile_lanes;
   return part.block.planes * ck_winograd_tiles(&w, part.block) * w.axis[0].m * w.axis[1].m *
          (ck_min(part.tile1 * lanes, w.outputs) - part.tile0 * lanes);
@@ -385,7 +382,7 @@ static ck_status run(const ck_conv_plan *plan, const ck_conv_buffers *buffers, c
     narrowed.num_threads = r.split.num_threads;
   if (!plan->problem.prepared && !w->by_tile) {
     const ck_winograd_pack call = {plan, *w, buffers->weights, (char *)buffers->workspace + r.at.u};
-    const ck_status status = ck_parallel_for(&narrowed, plan->problem.g * ck_winograd_output_tiles(plan, w), pack_tile, &call);
+    const ck_status status = ck_parallel_for(&narrowed, plan->problem.g * ck_winograd_output_tiles(w), pack_tile, &call);
     if (status) return status;
     r.base.weights = call.packed;
   }

@@ -81,13 +81,9 @@ CK_INLINE const ck_kernels *ck_winograd_kernels(const ck_conv_plan *plan) {
 }
 CK_INLINE int64_t ck_winograd_tile_vectors(const ck_conv_plan *plan) { return ck_winograd_kernels(plan)->shapes[0].vectors; }
 CK_INLINE int ck_winograd_tile_rows(const ck_conv_plan *plan) { return ck_winograd_kernels(plan)->shapes[0].rows; }
-CK_INLINE int64_t ck_winograd_output_tiles(const ck_conv_plan *plan, const ck_winograd *w) {
-  return ck_ceil_div(w->outputs, w->lanes * ck_winograd_tile_vectors(plan));
-}
+CK_INLINE int64_t ck_winograd_output_tiles(const ck_winograd *w) { return ck_ceil_div(w->outputs, w->tile_lanes); }
 /* Elements of a row of M. */
-CK_INLINE int64_t ck_winograd_m_row(const ck_conv_plan *plan, const ck_winograd *w) {
-  return ck_winograd_row(w, w->part_tiles * ck_winograd_tile_vectors(plan) * w->lanes);
-}
+CK_INLINE int64_t ck_winograd_m_row(const ck_winograd *w) { return ck_winograd_row(w, w->part_tiles * w->tile_lanes); }
 /* Lanes of an output channel tile, whole vectors. */
 CK_INLINE int64_t ck_winograd_tile_width(const ck_winograd *w, int64_t tile) {
   return ck_min(w->tile_lanes, ck_round_up(w->outputs, w->lanes) - tile * w->tile_lanes);
@@ -103,7 +99,7 @@ CK_INLINE int64_t ck_winograd_own_u_plane(const ck_winograd *w, int64_t tile) {
 }
 /* Of one group. */
 CK_INLINE int64_t ck_winograd_u_elements(const ck_winograd *w) {
-  const int64_t last = ck_ceil_div(w->outputs, w->tile_lanes) - 1;
+  const int64_t last = ck_winograd_output_tiles(w) - 1;
   return w->depth_taps * (last * ck_winograd_u_tile(w, 0) + ck_winograd_u_tile(w, last));
 }
 

@@ -20,9 +20,8 @@
 #define CYCLES_STRIP_VECTOR 9.0 /* transposed */
 #define CYCLES_WEIGHT_VECTOR 18.0
 #define CYCLES_OWN_WEIGHT_VECTOR 10.0 /* by tile */
-#define OWN_U_MOST 1                  /* blocks that transform the weights for themselves, at most */
 #define CALL_U_MOST (64 << 20)        /* bytes of transformed weights that a call may be charged with unasked */
-#define AS_LOOPS 1.1                  /* tiling.c estimates so much more than is measured */
+#define AS_LOOPS 1.1                  /* estimate.c is so much above what is measured */
 #define CYCLES_CALL 5000.0            /* sizes, split */
 #define BYTES_PER_CYCLE 6.0           /* of U, from L3 */
 
@@ -108,8 +107,8 @@ static ck_winograd sizes_of(const ck_conv_plan *plan, int n) {
 static int64_t v_elements(const ck_winograd *w, ck_winograd_block b) {
   return w->elements * ck_winograd_plane(w, ck_winograd_slots(w, b) * ck_winograd_tiles(w, b), w->v_row);
 }
-static int64_t m_elements(const ck_conv_plan *plan, const ck_winograd *w, ck_winograd_block b) {
-  const int64_t row = ck_winograd_m_row(plan, w);
+static int64_t m_elements(const ck_winograd *w, ck_winograd_block b) {
+  const int64_t row = ck_winograd_m_row(w);
   return w->elements * ck_winograd_plane(w, b.planes * ck_winograd_tiles(w, b), row);
 }
 ck_winograd ck_winograd_of(const ck_conv_plan *plan) {
@@ -139,15 +138,14 @@ static void keep(ck_conv_plan *plan, const ck_winograd *w, int n) {
 
 /* The largest block, of at most `planes` planes and `units` units, whose V (if asked for) and M take at most so many bytes; at
  * least one unit. */
-static ck_winograd_block largest(const ck_conv_plan *plan, const ck_winograd *w, int64_t planes, int64_t units, bool with_v,
-                                 bool with_m, int64_t bytes) {
+static ck_winograd_block largest(const ck_winograd *w, int64_t planes, int64_t units, bool with_v, bool with_m, int64_t bytes) {
   ck_winograd_block best = {0, 1, 0, 1};
   int64_t most = 0;
   /* Whole planes where one is small; with depth taps, a few planes share the slices between them. */
   for (int64_t deep = 1; deep <= planes; deep++) {
     ck_winograd_block b = {0, deep, 0, units};
     while (b.units >= 1) {
-      const int64_t need = (with_v ? v_elements(w, b) : 0) + (with_m ? m_elements(plan, w, b) : 0);
+      const int64_t need = (with_v ? v_elements(w, b) : 0) + (with_m ? m_elements(w, b) : 0);
       if (need * w->size <= bytes) break;
       b.units = ck_min(b.units - 1, b.units * bytes / (need * w->size));
     }
@@ -166,19 +164,19 @@ static ck_winograd_block largest(const ck_conv_plan *plan, const ck_winograd *w,
 static void choose_blocks(const ck_conv_plan *plan, ck_winograd *w) {
   const int64_t l2 = ck_clamp(ck_cpu_caches().l2, 256 << 10, 2560 << 10),
                 planes = w->depth_taps > 1 ? ck_min(w->depth_out, 16) : 256;
-  const int64_t lanes = w->tile_lanes, all = ck_winograd_output_tiles(plan, w);
+  const int64_t lanes = w->tile_lanes, all = ck_winograd_output_tiles(w);
   w->part_tiles = ck_min(ck_max((w->by_tile ? lanes : 64) / lanes, 1), all);
   /* Small weights stay in L2 beside V and M; large ones come from L3 for every block, which should then be large. */
   const int64_t share = ck_winograd_u_elements(w) * w->size * 2 < l2 ? 3 : 6;
-  const ck_winograd_block local = largest(plan, w, planes, w->units, true, true, l2 * share / 10);
+  const ck_winograd_block local = largest(w, planes, w->units, true, true, l2 * share / 10);
   w->block_planes = local.planes;
   w->block_units = local.units;
-  const int64_t bytes = (v_elements(w, local) + m_elements(plan, w, local)) * w->size;
+  const int64_t bytes = (v_elements(w, local) + m_elements(w, local)) * w->size;
   w->shared = (local.planes * ck_winograd_tiles(w, local) < 2 * ck_winograd_tile_rows(plan) && bytes * 4 > l2) || bytes > l2;
   if (!w->shared) return;
-  const ck_winograd_block round = largest(plan, w, w->depth_taps > 1 ? w->depth_out : 256, w->units, true, false, SHARED_BYTES);
+  const ck_winograd_block round = largest(w, w->depth_taps > 1 ? w->depth_out : 256, w->units, true, false, SHARED_BYTES);
   w->part_tiles = ck_min(ck_max((w->by_tile ? lanes : 128) / lanes, 1), all);
-  const ck_winograd_block sub = largest(plan, w, round.planes, round.units, false, true, l2 * 5 / 10);
+  const ck_winograd_block sub = largest(w, round.planes, round.units, false, true, l2 * 5 / 10);
   w->block_planes = round.planes;
   w->block_units = round.units;
   w->sub_planes = sub.planes;
@@ -186,19 +184,17 @@ static void choose_blocks(const ck_conv_plan *plan, ck_winograd *w) {
 }
 
 /* How often a call of n samples needs U of a tile: for each block of pixels. */
-static double uses_of_u(const ck_winograd *w, int64_t n) {
-  const int64_t planes = n * w->depth_out;
-  double uses = (double)(ck_ceil_div(planes, w->block_planes) * ck_ceil_div(w->units, w->block_units));
-  if (w->shared)
-    uses *= (double)(ck_ceil_div(ck_min(w->block_planes, planes), w->sub_planes) * ck_ceil_div(w->block_units, w->sub_units));
-  return uses;
+static int64_t uses_of_u(const ck_winograd *w, int64_t n) {
+  const int64_t planes = n * w->depth_out, uses = ck_ceil_div(planes, w->block_planes) * ck_ceil_div(w->units, w->block_units);
+  if (!w->shared) return uses;
+  return uses * ck_ceil_div(ck_min(w->block_planes, planes), w->sub_planes) * ck_ceil_div(w->block_units, w->sub_units);
 }
 
 /* Blocks for a call of n samples, and whether it makes U by tile. */
 static void choose_u(const ck_conv_plan *plan, ck_winograd *w, int64_t n) {
   w->by_tile = !plan->problem.prepared && w->depth_taps == 1;
   choose_blocks(plan, w);
-  if (!w->by_tile || uses_of_u(w, n) <= OWN_U_MOST) return;
+  if (!w->by_tile || uses_of_u(w, n) == 1) return;
   w->by_tile = false;
   choose_blocks(plan, w);
 }
@@ -234,7 +230,7 @@ static double estimate(const ck_conv_plan *plan, const ck_winograd *w) {
                                      (double)ck_volume(p->window.out) * (double)vectors);
   }
   if (w->by_tile) {
-    cycles += uses_of_u(w, 1) * u_bytes / (double)(w->lanes * w->size) * CYCLES_OWN_WEIGHT_VECTOR;
+    cycles += u_bytes / (double)(w->lanes * w->size) * CYCLES_OWN_WEIGHT_VECTOR;
   } else if (!p->prepared) {
     if (u_bytes * (double)p->g > CALL_U_MOST) return INFINITY;
     cycles += u_bytes / (double)(w->lanes * w->size) * CYCLES_WEIGHT_VECTOR;
@@ -251,7 +247,7 @@ ck_winograd_memory ck_winograd_book(const ck_conv_plan *plan, const ck_winograd 
                     : ck_ledger_book(&all, plan->problem.prepared ? 0 : plan->problem.g * ck_winograd_u_elements(w), w->size);
   const int64_t v = v_elements(w, whole);
   at.v = w->shared ? ck_ledger_book(&all, v, w->size) : ck_ledger_book(&own, v, w->size);
-  at.m = ck_ledger_book(&own, m_elements(plan, w, w->shared ? sub : whole), w->size);
+  at.m = ck_ledger_book(&own, m_elements(w, w->shared ? sub : whole), w->size);
   at.strip = ck_ledger_book(&own, first ? ck_max(ck_winograd_strip_in(w), ck_winograd_strip_out(w)) : 0, w->size);
   at.thread_bytes = own.bytes;
   at.shared_bytes = all.bytes;

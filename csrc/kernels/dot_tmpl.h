@@ -9,6 +9,17 @@
 #define CK_DOT_VECTORS (CK_DOT_SUMS / CK_LANES)
 #define CK_DOT_ROWS (CK_DOT_VECTORS < 8 ? 8 / CK_DOT_VECTORS : 1)
 
+/* The next CK_DOT_SUMS products of each row. */
+CK_INLINE void CK_OP(dot_step)(CK_V sums[][CK_DOT_VECTORS], const CK_T *a, const ptrdiff_t a_stride, const CK_T *x,
+                               const int rows) {
+  CK_UNROLL(8)
+  for (int j = 0; j < CK_DOT_VECTORS; j++) {
+    const CK_V at = CK_OP(load)(x + j * CK_LANES);
+    CK_UNROLL(8)
+    for (int i = 0; i < rows; i++) sums[i][j] += CK_OP(load)(a + i * a_stride + j * CK_LANES) * at;
+  }
+}
+
 CK_INLINE void CK_OP(dot_rows)(const ck_dot *d, const int64_t first, const int rows) {
   CK_V sums[CK_DOT_ROWS][CK_DOT_VECTORS];
   const CK_T *a = (const CK_T *)d->a + first * d->a_stride, *x = d->x;
@@ -18,21 +29,13 @@ CK_INLINE void CK_OP(dot_rows)(const ck_dot *d, const int64_t first, const int r
     for (int j = 0; j < CK_DOT_VECTORS; j++) sums[i][j] = (CK_V){0};
   }
   int64_t k = 0;
-  for (; k + CK_DOT_SUMS <= d->k; k += CK_DOT_SUMS) {
-    CK_UNROLL(8)
-    for (int j = 0; j < CK_DOT_VECTORS; j++) {
-      const CK_V at = CK_OP(load)(x + k + j * CK_LANES);
-      CK_UNROLL(8)
-      for (int i = 0; i < rows; i++) sums[i][j] += CK_OP(load)(a + i * d->a_stride + k + j * CK_LANES) * at;
-    }
-  }
-  CK_UNROLL(8)
-  for (int j = 0; j < CK_DOT_VECTORS; j++) {
-    const int left = (int)(d->k - k) - j * CK_LANES;
-    if (left <= 0) break;
-    const CK_V at = CK_OP(load_first)(x + k + j * CK_LANES, left);
-    CK_UNROLL(8)
-    for (int i = 0; i < rows; i++) sums[i][j] += CK_OP(load_first)(a + i * d->a_stride + k + j * CK_LANES, left) * at;
+  for (; k + CK_DOT_SUMS <= d->k; k += CK_DOT_SUMS) CK_OP(dot_step)(sums, a + k, d->a_stride, x + k, rows);
+  if (k < d->k) { /* the rest, filled up with zeros */
+    CK_T a_rest[CK_DOT_ROWS * CK_DOT_SUMS] = {0}, x_rest[CK_DOT_SUMS] = {0};
+    const size_t bytes = (size_t)(d->k - k) * sizeof(CK_T);
+    memcpy(x_rest, x + k, bytes);
+    for (int i = 0; i < rows; i++) memcpy(a_rest + i * CK_DOT_SUMS, a + i * d->a_stride + k, bytes);
+    CK_OP(dot_step)(sums, a_rest, CK_DOT_SUMS, x_rest, rows);
   }
   for (int i = 0; i < rows; i++) {
     CK_T folded[CK_DOT_SUMS];

@@ -1,0 +1,146 @@
+/* estimate.c: how long the loop nest will take, in cycles of one core: multiply-adds by register tile, and the constants below
+ * for what is moved, packed and staged. They are measured, by `bench.peers` with each algorithm by name. */
+#include "cost.h"
+#include "tiling.h"
+
+#include "../base/cpu.h"
+
+#define CYCLES_LOWER_VECTOR 6.0  /* load, store and their share of a move */
+#define CYCLES_LOWER_AGAIN 3.0   /* more, where a channel is read tap by tap */
+#define CYCLES_FETCH_VECTOR 10.0 /* the first look at a vector of the input */
+#define CYCLES_LOWER_ELEMENT 1.5 /* where elements are gathered one by one or widened */
+#define CYCLES_PACK_WEIGHT 0.4   /* an element of the weights, transposed */
+#define CYCLES_PACK_FAR 0.5      /* the same from beyond L2 */
+#define CYCLES_STAGE_VECTOR 10.0 /* store, load, transpose, store */
+#define CYCLES_GAP_VECTOR 2.0    /* stored in runs */
+#define CYCLES_APART_VECTOR 5.0  /* channels last: the channels of a pixel are not written together */
+#define CYCLES_STEP 0.7          /* of any tile whose rows are pixels in place */
+#define VIEWED 0.95              /* with several taps: the estimates of other tiles are so much above what is measured */
+#define CYCLES_FAR_VECTOR 0.2 /* of a step of such a tile: the weights of all tiles do not fit L2, and one takes 1/12 of it */
+#define CYCLES_SPLIT_VECTOR 0.15 /* of a step: two lines of cache for a vector, which starts anywhere in the first */
+#define CYCLES_SPLIT_FAR 0.3     /* more, where the lines of all channels and kernel rows do not stay in L1 */
+
+/* Steps of one side, cut evenly (rows) or filled up (lanes): the total of step_cycles over a grid of tiles, and `more` for each
+ * of their vectors. */
+static double grid_cycles(int64_t row_units, int rows_most, int64_t lane_units, int vectors_most, double more) {
+  const int64_t row_tiles = ck_ceil_div(row_units, rows_most), lane_tiles = lane_units / vectors_most;
+  const int rows_low = (int)(row_units / row_tiles), tail = (int)(lane_units % vectors_most);
+  const int64_t high = row_units % row_tiles;
+  double cycles = 0;
+  for (int extra = 0; extra <= 1; extra++) {
+    const double tiles = (double)(extra ? high : row_tiles - high);
+    if (tiles == 0) continue;
+    cycles += tiles * (double)lane_tiles * (ck_step_cycles(rows_low + extra, vectors_most) + more * vectors_most);
+    if (tail) cycles += tiles * (ck_step_cycles(rows_low + extra, tail) + more * tail);
+  }
+  return cycles;
+}
+
+/* Stretches of pixels that tiles do not cross, in one plane, and the pixels (with gaps) of one: output rows, or what is lowered
+ * together. */
+static int64_t stretches(const ck_conv_plan *plan, int64_t *length) {
+  const ck_conv_tiling *t = &plan->tiling;
+  const int64_t pixels = ck_volume(t->window.out), groups = ck_ceil_div(pixels, t->group_pixels);
+  if (t->pixels == CK_PIXELS_LOWERED || t->run_on || t->group_pixels < t->window.out[2]) {
+    *length = ck_ceil_div(pixels, groups);
+    if (!t->run_on) return groups;
+    const ck_panel panel = ck_panel_of(t, t->group_pixels);
+    *length = panel.pitch * ck_ceil_div(*length, panel.width) - (panel.pitch - panel.width);
+    return groups;
+  }
+  *length = t->window.out[2];
+  return pixels / t->window.out[2];
+}
+
+/* Cycles to bring the pixels of one group of channels to where the micro-kernel reads them. */
+static double moving_cycles(const ck_conv_plan *plan) {
+  const ck_conv_problem *p = &plan->problem;
+  const ck_conv_tiling *t = &plan->tiling;
+  const bool channels_last = p->layout == CK_LAYOUT_CHANNELS_LAST;
+  const int64_t stride = t->window.stride[2];
+  const bool gathered = !channels_last && ((stride > 2 && stride != 4) || p->src_dtype != ck_sum_of(plan));
+  const double lanes = ck_kernels_of(plan)->lanes, pixels = (double)ck_volume(t->window.out);
+  const double vector = gathered ? CYCLES_LOWER_ELEMENT * lanes : CYCLES_LOWER_VECTOR;
+  const double fetch = (double)ck_in_channels(plan) * (double)ck_volume(t->window.in) / lanes * CYCLES_FETCH_VECTOR;
+  if (t->pixels == CK_PIXELS_IN_PLACE) return 0;
+  if (t->pixels == CK_PIXELS_TRANSPOSED) {
+    const ck_window *w = &t->window;
+    const double halo = (double)ck_max(ck_span(w, 1, 1) - w->stride[1], 0);
+    const double rows = (double)ck_max(t->group_pixels / w->out[2], 1) * (double)w->stride[1];
+    const double places = t->group_pixels < w->out[2] ? (double)ck_ceil_div(w->out[2], t->group_pixels) * (double)w->out[1] *
+                                                            (double)w->out[0] * (double)ck_seen_by_part(t)
+                                                      : (double)ck_volume(w->in) * (1 + halo / rows);
+    const double vectors =
+        (double)(ck_ceil_div(t->block_inner, ck_kernels_of(plan)->lanes) * ck_ceil_div(t->k_inner, t->block_inner));
+    return places * vectors * CYCLES_LOWER_VECTOR + fetch;
+  }
+  if (t->pixels == CK_PIXELS_PANEL) {
+    const ck_panel panel = ck_panel_of(t, t->group_pixels);
+    return (double)panel.channel * (double)ck_in_channels(plan) * pixels / (double)t->group_pixels / lanes * vector + fetch;
+  }
+  const double run = t->pixel_lanes || channels_last ? lanes : (double)ck_min(t->rows, (int64_t)lanes);
+  /* A vector at least for each k or, channels last, for each pixel and what lies side by side for it. */
+  const double apart =
+      channels_last ? pixels * (double)ck_volume(t->window.kernel) / (double)t->window.kernel[2] : (double)ck_reduction(plan);
+  const double vectors = (double)ck_reduction(plan) * pixels / run;
+  return (vectors > apart ? vectors : apart) * (vector + (channels_last || t->k_outer == 1 ? 0 : CYCLES_LOWER_AGAIN)) + fetch;
+}
+
+/* More for a vector of pixels that is not read from a packed block, in cycles of a step. */
+static double split_cycles(const ck_conv_plan *plan) {
+  const ck_conv_tiling *t = &plan->tiling;
+  const int64_t line = CK_ALIGNMENT, plane = ck_volume(t->window.in) * ck_dtype_size(ck_sum_of(plan));
+  if (t->pixels == CK_PIXELS_LOWERED || (t->pixels == CK_PIXELS_IN_PLACE && plane % line == 0)) return 0;
+  const bool far = t->block_inner * t->window.kernel[1] * 2 * line > ck_cpu_caches().l1 / 2;
+  return CYCLES_SPLIT_VECTOR + (far ? CYCLES_SPLIT_FAR : 0);
+}
+
+/* Cycles of the micro-kernels. */
+static double multiplying_cycles(const ck_conv_plan *plan) {
+  const ck_conv_tiling *t = &plan->tiling;
+  const int64_t lanes = ck_kernels_of(plan)->lanes, channels = ck_out_channels(plan), blocks = ck_k_block_count(t);
+  if (ck_loops_viewed(t)) {
+    const int64_t units = ck_ceil_div(channels, lanes), full = units / t->vectors;
+    const int tail = (int)(units % t->vectors);
+    const ck_view_cost whole = ck_view_cost_of(t, t->vectors);
+    const int64_t column = t->block_outer * t->block_inner * lanes * ck_dtype_size(ck_sum_of(plan)), l2 = ck_cpu_caches().l2;
+    const bool far = ck_packed_bytes(plan).value > l2 / 2 && column * t->vectors > l2 / 12;
+    const double step = CYCLES_STEP + (far ? CYCLES_FAR_VECTOR * t->vectors : 0);
+    double cycles = (double)full * (whole.cycles + step * whole.tile_steps);
+    if (tail) cycles += ck_view_cost_of(t, tail).cycles + step * whole.tile_steps;
+    return cycles * (t->k_outer > 1 ? VIEWED : 1) * (double)t->k_inner +
+           CYCLES_TILE * whole.tiles * (double)(ck_channel_tile_count(plan) * blocks);
+  }
+  int64_t length;
+  const int64_t count = stretches(plan, &length);
+  const double more = t->pixel_lanes ? split_cycles(plan) : 0;
+  const double grid = t->pixel_lanes ? grid_cycles(channels, t->rows, ck_ceil_div(length, lanes), t->vectors, more)
+                                     : grid_cycles(length, t->rows, ck_ceil_div(channels, lanes), t->vectors, more);
+  const double tiles = (double)ck_channel_tile_count(plan) * (double)count * (double)ck_ceil_div(length, ck_tile_pixels(plan));
+  return (double)ck_reduction(plan) * grid * (double)count + CYCLES_TILE * tiles * (double)blocks;
+}
+
+/* Whether lanes that run on over the ends of rows compute columns that are left out. */
+static bool gaps_of(const ck_conv_tiling *t) {
+  const ck_panel panel = ck_panel_of(t, t->group_pixels);
+  return panel.pitch > panel.width;
+}
+
+double ck_loops_estimate(const ck_conv_plan *plan) {
+  const ck_conv_problem *p = &plan->problem;
+  const ck_conv_tiling *t = &plan->tiling;
+  const bool channels_last = p->layout == CK_LAYOUT_CHANNELS_LAST;
+  const int64_t lanes = ck_kernels_of(plan)->lanes, channels = ck_out_channels(plan);
+  const double k = (double)ck_reduction(plan), outputs = (double)ck_volume(p->window.out) * (double)channels;
+  double cycles = multiplying_cycles(plan) + moving_cycles(plan);
+  /* By tile, large weights are packed once a group of pixels. The batch has no say: it must not change the choice of
+   * algorithm. */
+  const int64_t groups = ck_ceil_div(ck_volume(p->window.out), t->group_pixels);
+  const int64_t bytes = ck_packed_bytes(plan).value;
+  const double pack = bytes > ck_cpu_caches().l2 / 2 ? CYCLES_PACK_FAR : CYCLES_PACK_WEIGHT;
+  if (ck_packs_weights(plan)) cycles += k * (double)channels * pack * (double)(bytes > CK_SHARED_WEIGHTS_MOST ? groups : 1);
+  if (channels_last && ck_channel_tile_count(plan) > 1) cycles += outputs / (double)lanes * CYCLES_APART_VECTOR;
+  if (t->run_on && gaps_of(t)) cycles += outputs / (double)lanes * CYCLES_GAP_VECTOR * (double)ck_k_block_count(t);
+  if (t->staged) cycles += outputs / (double)lanes * CYCLES_STAGE_VECTOR;
+  return cycles * (double)p->g / CYCLES_PER_US;
+}
