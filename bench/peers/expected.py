@@ -12,7 +12,7 @@ from convkit import reference
 
 from ..workloads import Layer, make_inputs
 
-__all__ = ["TOLERANCE", "error_text", "expected"]
+__all__ = ["TOLERANCE", "error_text", "expected", "relative_error"]
 
 Array = NDArray[Any]
 
@@ -86,6 +86,11 @@ def _weight_gradient(layer: Layer, x: Array, gradient: Array) -> Array:
     return result
 
 
+def relative_error(found: Array, wanted: Array) -> float:
+    """Return the largest error of a result, relative to the largest value that is right."""
+    return float(np.abs(found.astype(np.float64) - wanted).max() / np.abs(wanted).max())
+
+
 def error_text(layer: Layer, found: tuple[Any, ...], wanted: tuple[Array, ...], layout: str, dtype: str) -> str:
     """Tell what is wrong with a result; empty if nothing is."""
     for y, right in zip(found, wanted, strict=True):
@@ -102,7 +107,7 @@ def error_text(layer: Layer, found: tuple[Any, ...], wanted: tuple[Array, ...], 
             continue
         if y.dtype != np.dtype(dtype):
             return f"the result has dtype {y.dtype}, not {dtype}"
-        error = float(np.abs(y.astype(np.float64) - right).max() / np.abs(right).max())
+        error = relative_error(y, right)
         if not error <= TOLERANCE[dtype]:
             return f"the error is {error:.2g} of max|y|, more than {TOLERANCE[dtype]:.0e}"
     return ""

@@ -9,10 +9,11 @@
 #define CYCLES_TILE 25.0       /* call of a micro-kernel and its stores */
 #define WORK_PER_THREAD 100000 /* multiplications: fewer do not pay for one more thread */
 
-/* Cycles of one step of k in a register tile: two multiply-adds and two loads a cycle, four cycles until a sum can be used again. */
-CK_INLINE double ck_step_cycles(double rows, double vectors) {
-  const double adds = rows * vectors / 2.0, loads = (rows + vectors) / 1.9;
-  return adds < 4.0 ? 4.0 : adds > loads ? adds : loads;
+/* Cycles of one step of k in a register tile: two multiply-adds and two loads a cycle (`more` loads than the operands need), four
+ * cycles until a sum can be used again. */
+CK_INLINE double ck_step_cycles(double rows, double vectors, double more) {
+  const double adds = rows * vectors / 2.0, loads = (rows + vectors + more) / 1.9;
+  return adds < 4.0 && loads < 4.0 ? 4.0 : adds > loads ? adds : loads;
 }
 
 /* Threads that so many multiplications can use, at most `asked`. */

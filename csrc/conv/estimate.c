@@ -12,17 +12,23 @@
 #define CYCLES_PACK_WEIGHT 0.4   /* an element of the weights, transposed */
 #define CYCLES_PACK_FAR 0.5      /* the same from beyond L2 */
 #define CYCLES_STAGE_VECTOR 10.0 /* store, load, transpose, store */
-#define CYCLES_GAP_VECTOR 2.0    /* stored in runs */
+#define CYCLES_GAP_VECTOR 1.0    /* stored in runs */
 #define CYCLES_APART_VECTOR 5.0  /* channels last: the channels of a pixel are not written together */
-#define CYCLES_STEP 0.7          /* of any tile whose rows are pixels in place */
-#define VIEWED 0.95              /* with several taps: the estimates of other tiles are so much above what is measured */
+#define ONE_TAP 1.05             /* times more, of tiles whose rows are pixels in place, where their chains have one tap */
 #define CYCLES_FAR_VECTOR 0.2 /* of a step of such a tile: the weights of all tiles do not fit L2, and one takes 1/12 of it */
 #define CYCLES_SPLIT_VECTOR 0.15 /* of a step: two lines of cache for a vector, which starts anywhere in the first */
 #define CYCLES_SPLIT_FAR 0.3     /* more, where the lines of all channels and kernel rows do not stay in L1 */
+#define LOADS_PAGE 2.8 /* as much as so many loads, for each vector: each step looks into another plane, on another page */
+#define PAGE_BYTES 4096.0
 
-/* Steps of one side, cut evenly (rows) or filled up (lanes): the total of step_cycles over a grid of tiles, and `more` for each
- * of their vectors. */
-static double grid_cycles(int64_t row_units, int rows_most, int64_t lane_units, int vectors_most, double more) {
+/* What the steps of a tile take beside its multiply-adds. */
+typedef struct {
+  double vector; /* cycles for each vector */
+  double loads;  /* for each vector too; they hide behind the multiply-adds of tiles that are large enough */
+} step_more;
+
+/* Steps of one side, cut evenly (rows) or filled up (lanes): the total of step cycles over a grid of tiles. */
+static double grid_cycles(int64_t row_units, int rows_most, int64_t lane_units, int vectors_most, step_more more) {
   const int64_t row_tiles = ck_ceil_div(row_units, rows_most), lane_tiles = lane_units / vectors_most;
   const int rows_low = (int)(row_units / row_tiles), tail = (int)(lane_units % vectors_most);
   const int64_t high = row_units % row_tiles;
@@ -30,8 +36,10 @@ static double grid_cycles(int64_t row_units, int rows_most, int64_t lane_units, 
   for (int extra = 0; extra <= 1; extra++) {
     const double tiles = (double)(extra ? high : row_tiles - high);
     if (tiles == 0) continue;
-    cycles += tiles * (double)lane_tiles * (ck_step_cycles(rows_low + extra, vectors_most) + more * vectors_most);
-    if (tail) cycles += tiles * (ck_step_cycles(rows_low + extra, tail) + more * tail);
+    const int rows = rows_low + extra;
+    cycles += tiles * (double)lane_tiles *
+              (ck_step_cycles(rows, vectors_most, more.loads * vectors_most) + more.vector * vectors_most);
+    if (tail) cycles += tiles * (ck_step_cycles(rows, tail, more.loads * tail) + more.vector * tail);
   }
   return cycles;
 }
@@ -86,13 +94,18 @@ static double moving_cycles(const ck_conv_plan *plan) {
   return (vectors > apart ? vectors : apart) * (vector + (channels_last || t->k_outer == 1 ? 0 : CYCLES_LOWER_AGAIN)) + fetch;
 }
 
-/* More for a vector of pixels that is not read from a packed block, in cycles of a step. */
-static double split_cycles(const ck_conv_plan *plan) {
+/* More for lanes of pixels that are not read from a packed block. */
+static step_more unpacked(const ck_conv_plan *plan) {
   const ck_conv_tiling *t = &plan->tiling;
   const int64_t line = CK_ALIGNMENT, plane = ck_volume(t->window.in) * ck_dtype_size(ck_sum_of(plan));
-  if (t->pixels == CK_PIXELS_LOWERED || (t->pixels == CK_PIXELS_IN_PLACE && plane % line == 0)) return 0;
+  const bool in_place = t->pixels == CK_PIXELS_IN_PLACE;
+  step_more more = {0};
+  if (!t->pixel_lanes || t->pixels == CK_PIXELS_LOWERED) return more;
+  if (in_place) more.loads = LOADS_PAGE * ((double)plane < PAGE_BYTES ? (double)plane / PAGE_BYTES : 1);
+  if (in_place && plane % line == 0) return more;
   const bool far = t->block_inner * t->window.kernel[1] * 2 * line > ck_cpu_caches().l1 / 2;
-  return CYCLES_SPLIT_VECTOR + (far ? CYCLES_SPLIT_FAR : 0);
+  more.vector = CYCLES_SPLIT_VECTOR + (far ? CYCLES_SPLIT_FAR : 0);
+  return more;
 }
 
 /* Cycles of the micro-kernels. */
@@ -105,15 +118,15 @@ static double multiplying_cycles(const ck_conv_plan *plan) {
     const ck_view_cost whole = ck_view_cost_of(t, t->vectors);
     const int64_t column = t->block_outer * t->block_inner * lanes * ck_dtype_size(ck_sum_of(plan)), l2 = ck_cpu_caches().l2;
     const bool far = ck_packed_bytes(plan).value > l2 / 2 && column * t->vectors > l2 / 12;
-    const double step = CYCLES_STEP + (far ? CYCLES_FAR_VECTOR * t->vectors : 0);
+    const double step = far ? CYCLES_FAR_VECTOR * t->vectors : 0;
     double cycles = (double)full * (whole.cycles + step * whole.tile_steps);
     if (tail) cycles += ck_view_cost_of(t, tail).cycles + step * whole.tile_steps;
-    return cycles * (t->k_outer > 1 ? VIEWED : 1) * (double)t->k_inner +
+    return cycles * (t->k_outer > 1 ? 1 : ONE_TAP) * (double)t->k_inner +
            CYCLES_TILE * whole.tiles * (double)(ck_channel_tile_count(plan) * blocks);
   }
   int64_t length;
   const int64_t count = stretches(plan, &length);
-  const double more = t->pixel_lanes ? split_cycles(plan) : 0;
+  const step_more more = unpacked(plan);
   const double grid = t->pixel_lanes ? grid_cycles(channels, t->rows, ck_ceil_div(length, lanes), t->vectors, more)
                                      : grid_cycles(length, t->rows, ck_ceil_div(channels, lanes), t->vectors, more);
   const double tiles = (double)ck_channel_tile_count(plan) * (double)count * (double)ck_ceil_div(length, ck_tile_pixels(plan));

@@ -10,7 +10,8 @@
 
 #define K_BLOCK_MOST 1152
 #define GROUP_PIXELS_MOST 4096
-#define IN_PLACE_PIXELS 512 /* outputs of so many pixels are written channel tile by channel tile */
+#define APART_BYTES (2 << 20) /* of a copy and its sums, where taps are far apart */
+#define IN_PLACE_PIXELS 512   /* outputs of so many pixels are written channel tile by channel tile */
 /* What one more part of a split repeats, as a share of the work times the pixels (weights are read, and packed) or the output channels
  * (pixels are read, copied to a panel or lowered). */
 #define READ_AGAIN 8.0
@@ -170,9 +171,9 @@ static void size_copy(ck_conv_plan *plan) {
   for (int axis = 0; axis < 2; axis++) span[axis] = ck_min(ck_span(w, axis, 1), w->in[axis]);
   const int64_t share = group_elements(plan), line = span[0] * w->in[2] * channels, sums = ck_out_channels(plan);
   const int64_t one_row = row * sums + ck_min(w->stride[1], w->in[1]) * line, halo = ck_max(span[1] - w->stride[1], 0);
-  /* More of L2 where the rows that groups have in common, and copy each for itself, would be the most of them. */
+  /* More, even beyond L2, where the rows that groups have in common, and copy each for itself, would be the most of them. */
   const bool apart = halo > 0 && (share - halo * line) / one_row * w->stride[1] < halo;
-  const int64_t budget = apart ? share / 2 * 3 : share;
+  const int64_t budget = apart ? ck_max(share / 2 * 3, APART_BYTES / ck_dtype_size(ck_sum_of(plan))) : share;
   const int64_t rows = ck_min((budget - halo * line) / one_row, GROUP_PIXELS_MOST / row);
   if (rows >= 1) {
     t->group_pixels = ck_min(rows >= height ? rows / height * height : rows, w->out[0] * height) * row;

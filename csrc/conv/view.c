@@ -139,8 +139,8 @@ void ck_view_fill(const ck_conv_plan *plan, const ck_view *view, const void *sam
 /* Cycles for one step of k of a stretch of pixels, cut evenly into tiles. */
 static double stretch_cycles(int64_t length, int64_t rows, double vectors) {
   const int64_t tiles = ck_ceil_div(length, rows), low = length / tiles, high = length % tiles;
-  return (double)(tiles - high) * ck_step_cycles((double)low, vectors) +
-         (double)high * ck_step_cycles((double)low + 1, vectors);
+  return (double)(tiles - high) * ck_step_cycles((double)low, vectors, 0) +
+         (double)high * ck_step_cycles((double)low + 1, vectors, 0);
 }
 
 /* The axis along which the tiles of a region are cut: where they are fuller. */

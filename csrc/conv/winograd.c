@@ -5,14 +5,15 @@
  *               for some output channels:
  *                 for e: M[e] = V[e] * U[e]                               a gemm: lanes are output channels, rows are tiles
  *                 transform M into the output, with bias and activation
- *   shared    for a round of tiles: V of all of them, then in parallel over output channels and blocks the second half of the above.
- *             Where V of a useful block leaves L2: many channels.
+ *   shared    for a round of tiles: V of all of them, then in parallel over output channels and blocks the second half of the
+ *             above. V and M leave L2, but of one plane e they stay there while U[e] goes by, once: where U is large against what
+ *             a local block would hold.
  *
  * U, the transformed weights: [group][output channel tile][depth tap][e][input channel][lanes]. A call without a plan that uses
- * U once makes it by tile, in L2, when it is multiplied. Depth taps are part of the
- * reduction: the transform is of height and width. Sums run over the channels in chains of at most CK_WINOGRAD_CHAIN, which are
- * then added: a long chain would lose what the transform leaves of the precision. Numbering of tiles, chains and transforms
- * depend on the sizes of one sample alone, and so do the bits.
+ * U once makes it by tile, in L2, when it is multiplied. Depth taps are part of the reduction: the transform is of height and
+ * width. Sums run over the channels in chains of bounded length, which are then added: a long one would lose what the transform leaves
+ * of the precision. Numbering of tiles, chains and transforms depend on the sizes of one sample alone, and
+ * so do the bits.
  *
  * After: Winograd, Arithmetic Complexity of Computations, 1980; Lavin and Gray, Fast Algorithms for Convolutional Neural
  * Networks, 2015. */
@@ -126,53 +127,105 @@ static void multiply_run(const ck_winograd_call *call, ck_gemm_tile *g, const ch
       g->a = a + (row * g->a_stride + k0) * w->size;
       g->c = c + row * g->c_stride * w->size;
       call->kernels->gemm(g);
+      if (g->ahead) g->ahead += g->ahead_step * g->k;
     }
   }
 }
 
+/* Where V and M of a block lie, and what of them is multiplied. */
+typedef struct {
+  ck_winograd_block block;
+  int64_t v_tiles, tiles; /* rows of V and of M for a slice or plane */
+  int64_t v_plane, v_first, m_plane, m_row;
+  const char *v;
+  char *m;
+  bool deep;   /* not every tap lies inside the input in depth */
+  bool joined; /* the slices that planes after each other meet follow each other too */
+} ck_product;
+
+static ck_product product_of(const ck_winograd *w, ck_winograd_block whole, ck_winograd_block block, const char *v, char *m) {
+  const int64_t v_tiles = ck_winograd_tiles(w, whole), tiles = ck_winograd_tiles(w, block), m_row = ck_winograd_m_row(w);
+  return (ck_product){.block = block,
+                      .v_tiles = v_tiles,
+                      .tiles = tiles,
+                      .v_plane = ck_winograd_plane(w, ck_winograd_slots(w, whole) * v_tiles, w->v_row),
+                      .v_first = ck_winograd_slot(w, block.plane0 - whole.plane0, 0) * v_tiles +
+                                 ck_winograd_first_tile(w, block.unit0) - ck_winograd_first_tile(w, whole.unit0),
+                      .m_plane = ck_winograd_plane(w, block.planes * tiles, m_row),
+                      .m_row = m_row,
+                      .v = v,
+                      .m = m,
+                      .deep = w->depth_taps > 1 || w->depth_before > 0 || (w->depth_out - 1) * w->depth_stride >= w->depth_in,
+                      .joined = tiles == v_tiles && (w->depth_taps == 1 || w->depth_stride == 1)};
+}
+
+/* M[e] of output channels that begin at lane `at` of a row: depth tap k of all planes that meet it, with u, U[e] of the first of
+ * the chains. */
+static void multiply_plane(const ck_winograd_call *call, const ck_product *product, ck_gemm_tile *g, int64_t e, int64_t k,
+                           ck_chains chains, const char *u, int64_t at) {
+  const ck_winograd *w = &call->w;
+  const ck_winograd_block block = product->block;
+  for (int64_t q = 0, next; q < block.planes; q = next) {
+    const int64_t id = (block.plane0 + q) % w->depth_out * w->depth_stride - w->depth_before + k * w->depth_dilation;
+    next = q + 1;
+    if (id < 0 || id >= w->depth_in) continue;
+    if (product->joined && !product->deep) next = block.planes;
+    if (product->joined && w->depth_taps > 1) next = ck_min(block.planes, q + w->depth_in - id);
+    const int64_t v_row = product->v_first + ck_winograd_slot(w, q, k) * product->v_tiles;
+    multiply_run(call, g, product->v + (e * product->v_plane + v_row * w->v_row) * w->size, u,
+                 product->m + (e * product->m_plane + q * product->tiles * product->m_row + at) * w->size,
+                 (next - q) * product->tiles, chains, product->deep);
+  }
+}
+
+/* The order in which U is multiplied: plane e, output channel tile, depth tap. */
+typedef struct {
+  int64_t e, tile, k;
+} ck_step;
+
+static ck_step step_at(const ck_winograd *w, int64_t tile0, int64_t tile1, int64_t number) {
+  const int64_t k = number % w->depth_taps, tile = number / w->depth_taps % (tile1 - tile0);
+  return (ck_step){number / w->depth_taps / (tile1 - tile0), tile0 + tile, k};
+}
+
+static const char *u_of(const ck_winograd_call *call, int64_t group, ck_step step) {
+  const ck_winograd *w = &call->w;
+  const int64_t plane = step.k * ck_winograd_u_tile(w, step.tile) + step.e * ck_winograd_u_plane(w, step.tile);
+  return call->weights + u_at(w, group, step.tile) + plane * w->size;
+}
+
 /* M of the block for output channel tiles [tile0, tile1): all depth taps, all channels. V is of the block `whole`, of which
- * `block` is a part. */
+ * `block` is a part. One plane e after the other, so that V[e] stays at hand while U goes by; where U is made by tile, one tile
+ * after the other. */
 static void multiply(const ck_winograd_call *call, int64_t group, ck_winograd_block whole, ck_winograd_block block,
                      int64_t tile0, int64_t tile1, const char *v, char *m, char *u_own) {
   const ck_winograd *w = &call->w;
-  const int64_t v_tiles = ck_winograd_tiles(w, whole), tiles = ck_winograd_tiles(w, block), m_row = ck_winograd_m_row(w);
-  const int64_t v_plane = ck_winograd_plane(w, ck_winograd_slots(w, whole) * v_tiles, w->v_row);
-  const int64_t m_plane = ck_winograd_plane(w, block.planes * tiles, m_row), lanes = w->tile_lanes;
-  const int64_t v_first = ck_winograd_slot(w, block.plane0 - whole.plane0, 0) * v_tiles +
-                          ck_winograd_first_tile(w, block.unit0) - ck_winograd_first_tile(w, whole.unit0);
-  /* Not every tap lies inside the input in depth. */
-  const bool deep = w->depth_taps > 1 || w->depth_before > 0 || (w->depth_out - 1) * w->depth_stride >= w->depth_in;
-  const bool joined = tiles == v_tiles && (w->depth_taps == 1 || w->depth_stride == 1);
-  if (deep) memset(m, 0, (size_t)(w->elements * m_plane * w->size));
-  /* By tile, U of one chain at a time. */
-  const int64_t rounds = w->by_tile ? ck_winograd_chains(w) : 1, chains_each = ck_winograd_chains(w) / rounds;
-  ck_gemm_tile g = {.a_in_place = true, .a_stride = w->v_row, .c_stride = m_row, .k_outer = 1};
-  for (int64_t tile = tile0; tile < tile1; tile++) {
-    g.lanes = (int)ck_winograd_tile_width(w, tile);
-    g.b_stride = g.lanes;
-    for (int64_t step = 0; step < w->depth_taps * rounds; step++) {
-      const int64_t k = step / rounds, round = step % rounds;
-      const int64_t plane = w->by_tile ? ck_winograd_own_u_plane(w, tile) : ck_winograd_u_plane(w, tile);
-      const ck_chains chains = {round * chains_each, (round + 1) * chains_each};
-      const char *u = call->weights + u_at(w, group, tile) + k * ck_winograd_u_tile(w, tile) * w->size;
-      if (w->by_tile) {
-        transform_tile(call->plan, w, call->weights, group, tile, chain_at(w, chains.first), chain_at(w, chains.last), plane,
-                       u_own);
-        u = u_own;
-      }
-      for (int64_t e = 0; e < w->elements; e++) {
-        for (int64_t q = 0, next; q < block.planes; q = next) {
-          const int64_t id = (block.plane0 + q) % w->depth_out * w->depth_stride - w->depth_before + k * w->depth_dilation;
-          next = q + 1;
-          if (id < 0 || id >= w->depth_in) continue;
-          if (joined && !deep) next = block.planes;
-          if (joined && deep && w->depth_taps > 1) next = ck_min(block.planes, q + w->depth_in - id);
-          multiply_run(call, &g, v + (e * v_plane + (v_first + ck_winograd_slot(w, q, k) * v_tiles) * w->v_row) * w->size,
-                       u + e * plane * w->size, m + (e * m_plane + q * tiles * m_row + (tile - tile0) * lanes) * w->size,
-                       (next - q) * tiles, chains, deep);
-        }
-      }
+  const ck_product product = product_of(w, whole, block, v, m);
+  const int64_t lanes = w->tile_lanes, all = ck_winograd_chains(w);
+  ck_gemm_tile g = {.a_in_place = true, .a_stride = w->v_row, .c_stride = product.m_row, .k_outer = 1};
+  if (product.deep) memset(m, 0, (size_t)(w->elements * product.m_plane * w->size));
+  if (w->by_tile) {
+    /* U of one chain at a time. */
+    for (int64_t i = 0; i < (tile1 - tile0) * all; i++) {
+      const int64_t tile = tile0 + i / all, chain = i % all, plane = ck_winograd_own_u_plane(w, tile);
+      g.lanes = (int)(g.b_stride = ck_winograd_tile_width(w, tile));
+      transform_tile(call->plan, w, call->weights, group, tile, chain_at(w, chain), chain_at(w, chain + 1), plane, u_own);
+      for (int64_t e = 0; e < w->elements; e++)
+        multiply_plane(call, &product, &g, e, 0, (ck_chains){chain, chain + 1}, u_own + e * plane * w->size,
+                       (tile - tile0) * lanes);
     }
+    return;
+  }
+  const int64_t steps = w->elements * (tile1 - tile0) * w->depth_taps;
+  const int64_t parts = ck_ceil_div(block.planes * product.tiles, ck_winograd_tile_rows(call->plan));
+  for (int64_t i = 0; i < steps; i++) {
+    const ck_step step = step_at(w, tile0, tile1, i);
+    g.lanes = (int)(g.b_stride = ck_winograd_tile_width(w, step.tile));
+    /* Meanwhile the next U comes from beyond L2: at its first use it would arrive more slowly than it can be multiplied. */
+    g.ahead = i + 1 < steps ? u_of(call, group, step_at(w, tile0, tile1, i + 1)) : NULL;
+    g.ahead_step = ck_ceil_div(g.lanes * w->size, parts);
+    multiply_plane(call, &product, &g, step.e, step.k, (ck_chains){0, all}, u_of(call, group, step),
+                   (step.tile - tile0) * lanes);
   }
 }
 
@@ -305,14 +358,16 @@ static void run_round_out(const void *context, int64_t task, int slot) {
   finish(&run->base, run->group, run->round, part.block, part.tile0, part.tile1, shared_v(run), own_of(run, slot));
 }
 
-/* Parts of the output channels, evenly for the threads: V is read once for each, U once for each part of the tiles. */
-static ck_winograd_split split_round(const ck_winograd *w, ck_winograd_block round, int threads) {
-  const int64_t tiles = ck_winograd_output_tiles(w);
-  ck_winograd_split s = {.plane_parts = ck_ceil_div(round.planes, w->sub_planes),
-                         .unit_parts = ck_ceil_div(round.units, w->sub_units)};
-  const ck_split_side side[2] = {{1, 1, 1, 0},
-                                 {tiles, ck_ceil_div(tiles, w->part_tiles), tiles, READ_AGAIN / (double)w->outputs}};
-  const ck_split split = ck_split_for(s.plane_parts * s.unit_parts, side, threads);
+/* Parts of the output channels, for each of which V is read again, and of the tiles, for each of which U is. */
+static ck_winograd_split split_round(const ck_conv_plan *plan, const ck_winograd *w, ck_winograd_block round, int threads) {
+  const int64_t channels = ck_winograd_output_tiles(w), tiles = round.planes * ck_winograd_tiles(w, round);
+  ck_winograd_split s = {.plane_parts = ck_ceil_div(round.planes, w->sub_planes)};
+  const int64_t least = ck_ceil_div(round.units, w->sub_units);
+  const int64_t most = ck_clamp(tiles / s.plane_parts / ck_winograd_tile_rows(plan), least, round.units);
+  const ck_split_side side[2] = {{round.units, least, most, READ_AGAIN / (double)tiles},
+                                 {channels, ck_ceil_div(channels, w->part_tiles), channels, READ_AGAIN / (double)w->outputs}};
+  const ck_split split = ck_split_for(s.plane_parts, side, threads);
+  s.unit_parts = split.parts[0];
   s.channel_parts = split.parts[1];
   s.num_threads = split.num_threads;
   return s;
@@ -337,7 +392,7 @@ static ck_status run_rounds(ck_winograd_run *run, const ck_control *control) {
     run->round = block_at(w, &all, number % all.plane_parts, round % all.unit_parts);
     run->round.plane0 += number / all.plane_parts / p->g * all.planes;
     run->group = number / all.plane_parts % p->g;
-    run->split = split_round(w, run->round, control->num_threads);
+    run->split = split_round(call->plan, w, run->round, control->num_threads);
     ck_status status = ck_parallel_for(control, ck_ceil_div(ck_ceil_div(w->channels, w->lanes), 2), run_round_in, run);
     if (!status)
       status = ck_parallel_for(control, run->split.plane_parts * run->split.unit_parts * run->split.channel_parts,
@@ -357,7 +412,7 @@ static int64_t task_outputs(const ck_conv_plan *plan, int64_t n, int num_threads
   const ck_winograd w = ck_winograd_of(plan);
   const ck_winograd_split all = split_rounds(&w, n);
   const ck_winograd_block first = block_at(&w, &all, 0, 0);
-  const ck_winograd_split s = w.shared ? split_round(&w, first, num_threads) : split_local(plan, &w, n, num_threads);
+  const ck_winograd_split s = w.shared ? split_round(plan, &w, first, num_threads) : split_local(plan, &w, n, num_threads);
   const int64_t parts = s.plane_parts * s.unit_parts * s.channel_parts;
   if (task >= (w.shared ? parts : parts * s.samples * plan->problem.g)) return -1;
   const ck_winograd_part part = w.shared ? round_part(&w, &s, first, task) : local_part(plan, &w, &s, task);

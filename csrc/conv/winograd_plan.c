@@ -13,7 +13,8 @@
 
 #define TERMS_MOST 4096 /* of a sum: up to here the error bound of docs/numerics.md is tested */
 #define STRIP_BYTES (64 << 10)
-#define SHARED_BYTES (12 << 20) /* of V */
+#define SHARED_BYTES (12 << 20)  /* of V */
+#define SHARED_M_BYTES (7 << 18) /* of a thread's M then */
 
 #define CYCLES_ELEMENT_IN 5.0 /* a vector of a transformed tile */
 #define CYCLES_ELEMENT_OUT 4.0
@@ -161,22 +162,38 @@ static ck_winograd_block largest(const ck_winograd *w, int64_t planes, int64_t u
   return best;
 }
 
+/* Output tiles that a task of the second phase multiplies: all of the round, if M and, for one plane e, V and M keep to these
+ * bytes. */
+static ck_winograd_block second_phase(const ck_winograd *w, ck_winograd_block round, int64_t l2) {
+  int64_t bytes = SHARED_M_BYTES;
+  for (;;) {
+    const ck_winograd_block sub = largest(w, round.planes, round.units, false, true, bytes);
+    const int64_t plane = (v_elements(w, sub) + m_elements(w, sub)) / w->elements * w->size;
+    if (plane <= l2 / 2 || (sub.units == 1 && sub.planes == 1)) return sub;
+    bytes = ck_min(m_elements(w, sub) * w->size - 1, bytes * 3 / 4);
+  }
+}
+
 static void choose_blocks(const ck_conv_plan *plan, ck_winograd *w) {
   const int64_t l2 = ck_clamp(ck_cpu_caches().l2, 256 << 10, 2560 << 10),
                 planes = w->depth_taps > 1 ? ck_min(w->depth_out, 16) : 256;
-  const int64_t lanes = w->tile_lanes, all = ck_winograd_output_tiles(w);
+  const int64_t lanes = w->tile_lanes, all = ck_winograd_output_tiles(w), u_bytes = ck_winograd_u_elements(w) * w->size;
   w->part_tiles = ck_min(ck_max((w->by_tile ? lanes : 64) / lanes, 1), all);
   /* Small weights stay in L2 beside V and M; large ones come from L3 for every block, which should then be large. */
-  const int64_t share = ck_winograd_u_elements(w) * w->size * 2 < l2 ? 3 : 6;
+  const int64_t share = u_bytes * 2 < l2 ? 3 : 6;
   const ck_winograd_block local = largest(w, planes, w->units, true, true, l2 * share / 10);
   w->block_planes = local.planes;
   w->block_units = local.units;
-  const int64_t bytes = (v_elements(w, local) + m_elements(w, local)) * w->size;
-  w->shared = (local.planes * ck_winograd_tiles(w, local) < 2 * ck_winograd_tile_rows(plan) && bytes * 4 > l2) || bytes > l2;
+  const int64_t v_bytes = v_elements(w, local) * w->size, bytes = v_bytes + m_elements(w, local) * w->size;
+  /* What comes from L3 for a local block is U, for as many tiles of a round V, written once and read twice. */
+  const bool far = !w->by_tile && w->depth_taps == 1 && u_bytes * 2 >= l2 && u_bytes > 3 * v_bytes && local.units < w->units;
+  w->shared =
+      far || (local.planes * ck_winograd_tiles(w, local) < 2 * ck_winograd_tile_rows(plan) && bytes * 4 > l2) || bytes > l2;
   if (!w->shared) return;
   const ck_winograd_block round = largest(w, w->depth_taps > 1 ? w->depth_out : 256, w->units, true, false, SHARED_BYTES);
   w->part_tiles = ck_min(ck_max((w->by_tile ? lanes : 128) / lanes, 1), all);
-  const ck_winograd_block sub = largest(w, round.planes, round.units, false, true, l2 * 5 / 10);
+  const ck_winograd_block sub =
+      w->by_tile ? largest(w, round.planes, round.units, false, true, l2 * 5 / 10) : second_phase(w, round, l2);
   w->block_planes = round.planes;
   w->block_units = round.units;
   w->sub_planes = sub.planes;
@@ -211,7 +228,7 @@ static double estimate(const ck_conv_plan *plan, const ck_winograd *w) {
   const double blocks = (double)tiles / together;
   const double rows = together / (double)ck_ceil_div((int64_t)together, ck_winograd_tile_rows(plan)),
                lane_vectors = (double)ck_min(ck_winograd_tile_vectors(plan), vectors);
-  const double step = ck_step_cycles(rows, lane_vectors);
+  const double step = ck_step_cycles(rows, lane_vectors, 0);
   const double calls = w->elements * blocks * together / rows * (double)vectors / lane_vectors * (double)w->depth_taps;
   const double chains = (double)ck_winograd_chains(w), in_vectors = (double)ck_ceil_div(w->channels, w->lanes);
   const double slices = (double)ck_winograd_slots(w, whole) / (double)whole.planes;
