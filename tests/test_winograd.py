@@ -176,6 +176,14 @@ def test_long_sums_within_the_bound(channels: int, kernel: tuple[int, int], isa:
         check_error(replace(case, via=via, isa=isa), distribution, oracle=False)
 
 
+@pytest.mark.parametrize("channels", [64, 96, 120, 128])
+def test_large_maps_within_the_bound(channels: int) -> None:
+    """Whole chains of tiles of 6, and many outputs among which the worst is looked for."""
+    case = Case(problem(channels, (112, 112), 64, (3, 3), pads=1), via="plan")
+    for distribution in DISTRIBUTIONS:
+        check_error(case, distribution, oracle=False)
+
+
 def test_more_channels_are_declined() -> None:
     with pytest.raises(NotImplementedError, match="4096"):
         run(Case(problem(4097, 5, 1, 3), algorithm="winograd"), np.zeros((1, 4097, 5, 5)), np.zeros((1, 4097, 3, 3)), None)

@@ -12,8 +12,8 @@
 #define GROUP_PIXELS_MOST 4096
 #define APART_BYTES (2 << 20) /* of a copy and its sums, where taps are far apart */
 #define IN_PLACE_PIXELS 512   /* outputs of so many pixels are written channel tile by channel tile */
-/* What one more part of a split repeats, as a share of the work times the pixels (weights are read, and packed) or the output channels
- * (pixels are read, copied to a panel or lowered). */
+/* What one more part of a split repeats, as a share of the work times the pixels (weights are read, and packed) or the output
+ * channels (pixels are read, copied to a panel or lowered). */
 #define READ_AGAIN 8.0
 #define PACK_AGAIN 20.0
 #define COPY_AGAIN 3.0

@@ -11,9 +11,8 @@
  *
  * U, the transformed weights: [group][output channel tile][depth tap][e][input channel][lanes]. A call without a plan that uses
  * U once makes it by tile, in L2, when it is multiplied. Depth taps are part of the reduction: the transform is of height and
- * width. Sums run over the channels in chains of bounded length, which are then added: a long one would lose what the transform leaves
- * of the precision. Numbering of tiles, chains and transforms depend on the sizes of one sample alone, and
- * so do the bits.
+ * width. Sums run over the channels in chains of bounded length, which are then added: a long one would lose what the transform
+ * leaves of the precision. Numbering of tiles, chains and transforms depend on the sizes of one sample alone, and so do the bits.
  *
  * After: Winograd, Arithmetic Complexity of Computations, 1980; Lavin and Gray, Fast Algorithms for Convolutional Neural
  * Networks, 2015. */
