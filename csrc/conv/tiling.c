@@ -151,7 +151,7 @@ static ck_status size_panel(ck_conv_plan *plan) {
   const ck_panel row = ck_panel_of(t, width);
   if (row.channel == 0) return CK_STATUS_TOO_LARGE;
   const int64_t halo = row.length[1] - 1, one_row = row.channel / row.length[1] * t->block_inner;
-  const int64_t fit = pixels_in_cache(plan, one_row) - halo;
+  const int64_t fit = group_elements(plan) / one_row - halo;
   const int64_t rows = ck_clamp(ck_min(fit, GROUP_PIXELS_MOST / width), 1, height);
   t->group_pixels = rows * width;
   t->pixel_unit = width;

@@ -54,6 +54,10 @@ const char *ck_winograd_declines(const ck_conv_problem *p) {
   if (classes > 2048 || classes * tile * (p->ic / p->g + 16) * ck_dtype_size(p->src_dtype) > SHARED_BYTES ||
       classes * tile * CK_ALIGNMENT > 1 << 20)
     return "tiles of rows that are dilated so far do not fit the caches";
+  /* Of one tile of each class, and of all slices from the first depth tap to the last. */
+  const int64_t reach = SHARED_BYTES / (classes * tile * (p->ic / p->g + 16) * ck_dtype_size(p->src_dtype));
+  if (w->kernel[0] > 1 && w->dilation[0] > (reach - 1) / (w->kernel[0] - 1))
+    return "slices that are dilated so far do not fit the caches";
   return NULL;
 }
 
@@ -93,7 +97,8 @@ static ck_winograd sizes_of(const ck_conv_plan *plan, int n) {
   w.v_row = ck_winograd_row(&w, w.channels);
   /* A unit's strip keeps to STRIP_BYTES and its V to SHARED_BYTES, if it is not a single tile of each class. */
   const int64_t columns = STRIP_BYTES / (high->n * w.lanes * w.size) - (wide->taps - 1) * wide->dilation;
-  const int64_t together = SHARED_BYTES / w.elements / w.size / w.v_row / wide->classes;
+  const int64_t slots = (w.depth_taps - 1) * w.depth_dilation + 1;
+  const int64_t together = SHARED_BYTES / w.elements / w.size / w.v_row / wide->classes / slots;
   const int64_t most = ck_max(ck_min(ck_min(columns / (wide->m * wide->dilation), 64 / wide->classes), together), 1);
   w.segments = ck_ceil_div(wide->class_tiles, most);
   w.segment = ck_ceil_div(wide->class_tiles, w.segments) * wide->classes;
@@ -192,6 +197,7 @@ static void choose_blocks(const ck_conv_plan *plan, ck_winograd *w) {
   if (!w->shared) return;
   const ck_winograd_block round = largest(w, w->depth_taps > 1 ? w->depth_out : 256, w->units, true, false, SHARED_BYTES);
   w->part_tiles = ck_min(ck_max((w->by_tile ? lanes : 128) / lanes, 1), all);
+  while (w->part_tiles > 1 && m_elements(w, (ck_winograd_block){0, 1, 0, 1}) * w->size > SHARED_M_BYTES) w->part_tiles--;
   const ck_winograd_block sub =
       w->by_tile ? largest(w, round.planes, round.units, false, true, l2 * 5 / 10) : second_phase(w, round, l2);
   w->block_planes = round.planes;
