@@ -3,6 +3,7 @@
 #define CK_SIMD_AVX2_H
 
 #include <immintrin.h>
+#include <string.h>
 
 #include "../base/common.h"
 
@@ -36,11 +37,13 @@ CK_INLINE ck_bits load_bits_32(const void *p, int from, int to) {
 CK_INLINE ck_bits load_bits_64(const void *p, int from, int to) {
   return (ck_bits)_mm256_maskload_epi32((const int *)p, word_mask(2 * from, 2 * to));
 }
-/* In pieces: AMD's cores take tens of cycles for a masked store. */
+/* In pieces: some cores (AMD's) take tens of cycles for a masked store. */
 CK_INLINE void store_bits_32(void *p, ck_bits v, int from, int to) {
   __m256i whole = (__m256i)v;
-  if (from > 0)
-    whole = _mm256_permutevar8x32_epi32(whole, _mm256_add_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), _mm256_set1_epi32(from)));
+  if (from > 0) {
+    const __m256i order = _mm256_add_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), _mm256_set1_epi32(from));
+    whole = _mm256_permutevar8x32_epi32(whole, order);
+  }
   int32_t *at = (int32_t *)p + from;
   __m128i rest = _mm256_castsi256_si128(whole);
   const int count = to - from;
@@ -54,7 +57,10 @@ CK_INLINE void store_bits_32(void *p, ck_bits v, int from, int to) {
     rest = _mm_unpackhi_epi64(rest, rest);
     at += 2;
   }
-  if (count & 1) _mm_storeu_si32(at, rest);
+  if (count & 1) {
+    const int32_t word = _mm_cvtsi128_si32(rest);
+    memcpy(at, &word, sizeof(word));
+  }
 }
 CK_INLINE void store_bits_64(void *p, ck_bits v, int from, int to) { store_bits_32(p, v, 2 * from, 2 * to); }
 
