@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -41,6 +42,18 @@ BASE_FLAGS = [
 ]
 SANITIZE_FLAGS = ["-fsanitize=address,undefined", "-fno-omit-frame-pointer", "-g", "-O1"]
 WARNING_FLAGS = ["-Wall", "-Wextra", "-Wshadow", "-Wconversion", "-Werror"]
+
+
+def included(header: Path) -> set[Path]:
+    """Return the header and what it includes, and so on."""
+    found, waiting = set(), [header.resolve()]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += [(name.parent / other).resolve() for other in re.findall(r'#include "(.*)"', name.read_text())]
+    return found
+
 
 OPENMP_PROBE = """
 #include <omp.h>
@@ -159,12 +172,10 @@ class build_ext(setuptools_build_ext):
     def _install_c_interface(self, package: Path, objects: list[str]) -> None:
         """Put include/ (what convkit.h needs) and lib/libconvkit.a beside the extension."""
         shutil.rmtree(package / "include", ignore_errors=True)
-        for name in headers():
-            relative = Path(name).relative_to("csrc")
-            if relative.parts[0] in ("base", "kernels", "conv", "convkit.h"):
-                destination = package / "include" / relative
-                destination.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(name, destination)
+        for name in included(Path("csrc/convkit.h")):
+            destination = package / "include" / name.relative_to(Path("csrc").resolve())
+            destination.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(name, destination)
         (package / "lib").mkdir(exist_ok=True)
         (package / "lib" / "libconvkit.a").unlink(missing_ok=True)
         self.compiler.create_static_lib(objects, "convkit", output_dir=str(package / "lib"))
