@@ -46,12 +46,13 @@ WARNING_FLAGS = ["-Wall", "-Wextra", "-Wshadow", "-Wconversion", "-Werror"]
 
 def included(header: Path) -> set[Path]:
     """Return the header and what it includes, and so on."""
+    named = r'#(?:include|define \w+) "(.*\.(?:h|def))"'  # dtypes.def is told by a macro what to include
     found, waiting = set(), [header.resolve()]
     while waiting:
         name = waiting.pop()
         if name not in found:
             found.add(name)
-            waiting += [(name.parent / other).resolve() for other in re.findall(r'#include "(.*)"', name.read_text())]
+            waiting += [(name.parent / other).resolve() for other in re.findall(named, name.read_text())]
     return found
 
 
