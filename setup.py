@@ -43,6 +43,16 @@ BASE_FLAGS = [
 SANITIZE_FLAGS = ["-fsanitize=address,undefined", "-fno-omit-frame-pointer", "-g", "-O1"]
 WARNING_FLAGS = ["-Wall", "-Wextra", "-Wshadow", "-Wconversion", "-Werror"]
 
+OPENMP_PROBE = """
+#include <omp.h>
+int main(void) {
+  int sum = 0;
+#pragma omp parallel reduction(+ : sum)
+  sum += omp_get_thread_num() >= 0;
+  return sum == 0;
+}
+"""
+
 
 def included(header: Path) -> set[Path]:
     """Return the header and what it includes, and so on."""
@@ -54,17 +64,6 @@ def included(header: Path) -> set[Path]:
             found.add(name)
             waiting += [(name.parent / other).resolve() for other in re.findall(named, name.read_text())]
     return found
-
-
-OPENMP_PROBE = """
-#include <omp.h>
-int main(void) {
-  int sum = 0;
-#pragma omp parallel reduction(+ : sum)
-  sum += omp_get_thread_num() >= 0;
-  return sum == 0;
-}
-"""
 
 
 def architecture(compiler: list[str]) -> str:

@@ -15,7 +15,7 @@ convolution that the row describes), ``max``, ``maxidx`` (max with indices), ``a
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -187,6 +187,11 @@ class Layer:
     g: int
     outpad: tuple[int, ...]
     source: str
+
+    @classmethod
+    def from_row(cls, row: Any) -> Self:
+        """Complete a row of `convkit.bench.load_layers`, which may come from a file of the user's."""
+        return cls(**row._asdict(), outpad=(0,) * len(row.size), source="")
 
     @property
     def ndim(self) -> int:

@@ -329,3 +329,24 @@ def test_float32_arithmetic_is_seen_in_float64() -> None:
     layer = replace(convolution(), g=1)
     found = (float32_results(layer).astype(np.float64),)
     assert "error is" in expected.error_text(layer, found, expected.expected(layer), "channels_first", "float64")
+
+
+def test_errors_are_small_and_told(tmp_path: Path) -> None:
+    """Of what can be imported: convkit; the layer is in a file of the user's."""
+    path = tmp_path / "layer.json"
+    layer = {"name": "mine", "op": "conv", "n": 1, "c": 16, "in": [12, 12], "k": 8, "kernel": [3, 3], "stride": [1, 1]}
+    layer |= {"family": "mine", "pad": [1, 1], "dil": [1, 1], "g": 1}
+    path.write_text(json.dumps([layer]))
+    command = [sys.executable, "-m", "bench.peers.errors", "--layers", str(path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
+    head, _, *rows = (line.strip("| \n").split(" | ") for line in done.stdout.splitlines())
+    assert head[:4] == ["layer", "data", "convkit plan winograd", "convkit plan direct"]
+    assert [row[:2] for row in rows] == [["mine", "normal"], ["mine", "rectified"]]
+    assert all(0 < float(error) <= 3 for row in rows for error in row[2:4])
+
+
+def test_errors_of_no_layer() -> None:
+    command = [sys.executable, "-m", "bench.peers.errors", "--layers", "no.such"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2
+    assert "no.such" in done.stderr

@@ -316,6 +316,24 @@ def test_reasons() -> None:
         assert reason in candidate.reason
 
 
+@pytest.mark.parametrize("far", [2**20, 2**40, 2**58, 2**61])
+def test_depth_taps_far_apart(far: int) -> None:
+    """Slices between the depth taps would be without number: declined; those between outputs are left out."""
+    x, weight = np.ones((1, 2, 2, 8, 8), np.float32), np.ones((4, 2, 2, 3, 3), np.float32)
+    options: dict[str, Any] = {"stride": (far, 1, 1), "padding": ((far, far), (1, 1), (1, 1))}
+    with pytest.raises(NotImplementedError, match="dilated so far"):
+        convkit.conv3d(x, weight, **options, dilation=(far // 2, 1, 1), algorithm="winograd")
+    found = convkit.conv3d(x, weight, **options, algorithm="winograd")
+    assert np.allclose(found, convkit.conv3d(x, weight, **options, algorithm="direct"), atol=1e-4)
+
+
+def test_shared_tiles_of_deep_kernels_are_bounded() -> None:
+    """A unit of tiles counts with all the slices that its depth taps meet."""
+    weight = np.zeros((8, 512, 3, 3, 3), np.float32)
+    plan = convkit.conv3d_plan((1, 512, 26, 8, 256), weight, padding=1, dilation=(12, 1, 1), algorithm="winograd")
+    assert plan._problem.conv.shared_bytes <= 16 << 20
+
+
 @pytest.mark.parametrize(("channels", "size"), [(64, 56), (128, 28), (128, 112), (256, 14), (512, 14), (512, 28)])
 def test_auto_takes_it_for_plans_of_large_layers(channels: int, size: int) -> None:
     for layout in LAYOUTS:

@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         comparisons = [comparison(name, algorithms) for name in options.compare] or default_comparisons(algorithms)
     except ValueError as error:
         parser.error(str(error))
-    layers = [Layer(**row._asdict(), outpad=(0,) * len(row.size), source="") for row in rows]
+    layers = [Layer.from_row(row) for row in rows]
     forms = {form for each in comparisons for form in (each.ours, *each.theirs)}
     with progress(len(layers) * len(forms) * rounds) as advance:
         report = run(layers, comparisons, Settings(options.threads, rounds, rounds if rounds > 1 else 0, turn), peers, advance)

@@ -23,9 +23,12 @@ Array = NDArray[Any]
 TOLERANCE = {"float32": 3e-5, "float64": 1e-12}
 
 
-def expected(layer: Layer) -> tuple[Array, ...]:
-    """Return what the layer gives for `make_inputs` with normal values, channels first; ``maxidx`` gives two arrays."""
-    arrays = make_inputs(layer, np.float64, values="normal")
+def expected(layer: Layer, arrays: tuple[Array, ...] | None = None) -> tuple[Array, ...]:
+    """Return what the layer gives for `arrays`, channels first; ``maxidx`` gives two arrays.
+
+    By default they are those of `make_inputs` with normal values, in float64.
+    """
+    arrays = make_inputs(layer, np.float64, values="normal") if arrays is None else arrays
     axes = len(layer.size)
     if layer.op in ("convt", "dgrad"):
         return (_scatter(layer, arrays[0], arrays[1], layer.output_size if layer.op == "convt" else layer.size),)

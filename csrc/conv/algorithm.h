@@ -26,4 +26,9 @@ typedef struct {
 #include "algorithms.def"
 #undef CK_ROW
 
+/* Input places from the first that `count` neighbouring output places see along an axis to the last, padding included. */
+CK_INLINE int64_t ck_span(const ck_window *w, int axis, int64_t count) {
+  return (count - 1) * w->stride[axis] + (w->kernel[axis] - 1) * w->dilation[axis] + 1;
+}
+
 #endif

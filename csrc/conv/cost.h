@@ -13,7 +13,8 @@
  * cycles until a sum can be used again. */
 CK_INLINE double ck_step_cycles(double rows, double vectors, double more) {
   const double adds = rows * vectors / 2.0, loads = (rows + vectors + more) / 1.9;
-  return adds < 4.0 && loads < 4.0 ? 4.0 : adds > loads ? adds : loads;
+  const double longer = adds > loads ? adds : loads;
+  return longer < 4.0 ? 4.0 : longer;
 }
 
 /* Threads that so many multiplications can use, at most `asked`. */

@@ -203,12 +203,12 @@ static void fetch_ahead(const ck_loops_call *call, const ck_loops_task *task, in
                         ck_k_block block, ck_gemm_tile *g) {
   const ck_conv_tiling *t = &call->plan->tiling;
   const bool packed = !t->weights_by_tile && !t->weights_in_place;
-  g->ahead = NULL;
+  g->ahead = 0;
   if (!packed || next >= task->channel_tile1 || tile_count < 2) return;
   const ck_channel_tile tile = ck_channel_tile_at(call->plan, next);
   const int64_t bytes = (task->channel_tile1 - task->channel_tile0) * tile.width * block.k * call->element;
   if (bytes < ck_cpu_caches().l2 / 2) return;
-  g->ahead = weights_at(call, task, tile, block);
+  g->ahead = (uintptr_t)weights_at(call, task, tile, block);
   g->ahead_step = ck_ceil_div(tile.width * call->element * block.k, ck_max(steps, 1));
 }
 
@@ -225,7 +225,7 @@ static void multiply_padding(const ck_loops_call *call, const ck_loops_task *tas
   zeros.k_outer = taps->outside;
   zeros.k = block.inner1 - block.inner0;
   zeros.activation = CK_ACTIVATION_NONE;
-  zeros.ahead = NULL;
+  zeros.ahead = 0;
   call->kernels->gemm(&zeros);
   g->resume = true;
 }
@@ -268,7 +268,7 @@ static bool multiply(const ck_loops_call *call, ck_loops_task *task, int64_t til
       aim_at_sums(call, task, tile, channels, first_pixel, &g);
       if (!finite) multiply_padding(call, task, &task->taps[tile->region], block, &g);
       call->kernels->gemm(&g);
-      if (g.ahead) g.ahead += g.ahead_step * g.k_outer * g.k;
+      if (g.ahead) g.ahead += (uintptr_t)(g.ahead_step * g.k_outer * g.k);
     }
     if (stopped(call, task, steps)) return false;
   }

@@ -36,11 +36,6 @@ CK_INLINE void ck_step_on(const int64_t size[CK_AXES], int64_t at[CK_AXES]) {
   at[0]++;
 }
 
-/* Input places from the first that `count` neighbouring output places see along an axis to the last, padding included. */
-CK_INLINE int64_t ck_span(const ck_window *w, int axis, int64_t count) {
-  return (count - 1) * w->stride[axis] + (w->kernel[axis] - 1) * w->dilation[axis] + 1;
-}
-
 /* Lists what one tap of `count` pixels from `at` on in one output row sees: zeros, elements inside the input, zeros. */
 ck_move *ck_move_row(const ck_window *w, const int64_t at[CK_AXES], const int64_t tap[CK_AXES], const int64_t steps[CK_AXES],
                      int64_t count, ptrdiff_t dst, int64_t step, ck_move *move);

@@ -156,8 +156,9 @@ static ck_status size_panel(ck_conv_plan *plan) {
   t->group_pixels = rows * width;
   t->pixel_unit = width;
   if (fit < 1 || width > GROUP_PIXELS_MOST) {
-    const int64_t part = width * group_elements(plan) / (one_row * (halo + 1));
-    t->group_pixels = t->pixel_unit = ck_min(ck_round_up(ck_clamp(part, tile, GROUP_PIXELS_MOST), tile), width);
+    /* In double: a product may leave int64, the quotient is at most the elements that fit. */
+    const double part = (double)width * (double)group_elements(plan) / ((double)one_row * (double)(halo + 1));
+    t->group_pixels = t->pixel_unit = ck_min(ck_round_up(ck_clamp((int64_t)part, tile, GROUP_PIXELS_MOST), tile), width);
   }
   return CK_STATUS_OK;
 }

@@ -1,13 +1,13 @@
 /* winograd.c: fewer multiplications, by computing tiles of outputs from tiles of inputs in a transformed space.
  *
- *   local     for group, block of tiles, part of the output channels      one task; V and M keep to 0.6 of L2
+ *   local     for group, block of tiles, part of the output channels      one task; V and M keep to 0.3 or 0.6 of L2
  *               V = the block's input tiles, transformed                  [e][tile][input channel]
  *               for some output channels:
  *                 for e: M[e] = V[e] * U[e]                               a gemm: lanes are output channels, rows are tiles
  *                 transform M into the output, with bias and activation
  *   shared    for a round of tiles: V of all of them, then in parallel over output channels and blocks the second half of the
- *             above. V and M leave L2, but of one plane e they stay there while U[e] goes by, once: where U is large against what
- *             a local block would hold.
+ *             above. V and M leave L2, but of one plane e they stay there while U[e] goes by, once. Where U is large against what
+ *             a local block would hold, or that would be a handful of tiles.
  *
  * U, the transformed weights: [group][output channel tile][depth tap][e][input channel][lanes]. A call without a plan that uses
  * U once makes it by tile, in L2, when it is multiplied. Depth taps are part of the reduction: the transform is of height and
@@ -20,6 +20,7 @@
 
 #include <string.h>
 
+#include "../base/cpu.h"
 #include "cost.h"
 #include "split.h"
 
@@ -126,7 +127,7 @@ static void multiply_run(const ck_winograd_call *call, ck_gemm_tile *g, const ch
       g->a = a + (row * g->a_stride + k0) * w->size;
       g->c = c + row * g->c_stride * w->size;
       call->kernels->gemm(g);
-      if (g->ahead) g->ahead += g->ahead_step * g->k;
+      if (g->ahead) g->ahead += (uintptr_t)(g->ahead_step * g->k);
     }
   }
 }
@@ -217,11 +218,12 @@ static void multiply(const ck_winograd_call *call, int64_t group, ck_winograd_bl
   }
   const int64_t steps = w->elements * (tile1 - tile0) * w->depth_taps;
   const int64_t parts = ck_ceil_div(block.planes * product.tiles, ck_winograd_tile_rows(call->plan));
+  const bool far = steps * ck_winograd_u_plane(w, tile0) * w->size > ck_cpu_caches().l2 / 2;
   for (int64_t i = 0; i < steps; i++) {
     const ck_step step = step_at(w, tile0, tile1, i);
     g.lanes = (int)(g.b_stride = ck_winograd_tile_width(w, step.tile));
     /* Meanwhile the next U comes from beyond L2: at its first use it would arrive more slowly than it can be multiplied. */
-    g.ahead = i + 1 < steps ? u_of(call, group, step_at(w, tile0, tile1, i + 1)) : NULL;
+    g.ahead = far && i + 1 < steps ? (uintptr_t)u_of(call, group, step_at(w, tile0, tile1, i + 1)) : 0;
     g.ahead_step = ck_ceil_div(g.lanes * w->size, parts);
     multiply_plane(call, &product, &g, step.e, step.k, (ck_chains){0, all}, u_of(call, group, step),
                    (step.tile - tile0) * lanes);
@@ -357,18 +359,19 @@ static void run_round_out(const void *context, int64_t task, int slot) {
   finish(&run->base, run->group, run->round, part.block, part.tile0, part.tile1, shared_v(run), own_of(run, slot));
 }
 
-/* Parts of the output channels, for each of which V is read again, and of the tiles, for each of which U is. */
+/* Parts of the output channels, for each of which V is read again, and of the tiles, for each of which U is read or made
+ * again. */
 static ck_winograd_split split_round(const ck_conv_plan *plan, const ck_winograd *w, ck_winograd_block round, int threads) {
   const int64_t channels = ck_winograd_output_tiles(w), tiles = round.planes * ck_winograd_tiles(w, round);
   ck_winograd_split s = {.plane_parts = ck_ceil_div(round.planes, w->sub_planes)};
   const int64_t least = ck_ceil_div(round.units, w->sub_units);
   const int64_t most = ck_clamp(tiles / s.plane_parts / ck_winograd_tile_rows(plan), least, round.units);
-  const ck_split_side side[2] = {{round.units, least, most, READ_AGAIN / (double)tiles},
+  const double units_again = READ_AGAIN + (w->by_tile ? TRANSFORM_WEIGHTS_AGAIN : 0);
+  const ck_split_side side[2] = {{round.units, least, most, units_again / (double)tiles},
                                  {channels, ck_ceil_div(channels, w->part_tiles), channels, READ_AGAIN / (double)w->outputs}};
   const ck_split split = ck_split_for(s.plane_parts, side, threads);
   s.unit_parts = split.parts[0];
   s.channel_parts = split.parts[1];
-  s.num_threads = split.num_threads;
   return s;
 }
 
@@ -428,12 +431,11 @@ static ck_status run(const ck_conv_plan *plan, const ck_conv_buffers *buffers, c
                                 .w = ck_winograd_of(plan)}};
   const ck_winograd *w = &r.base.w;
   r.at = ck_winograd_book(plan, w);
-  r.split = split_local(plan, w, buffers->n, control->num_threads);
   ck_control narrowed = *control;
-  if (w->shared)
-    r.split.num_threads = control->num_threads;
-  else
+  if (!w->shared) {
+    r.split = split_local(plan, w, buffers->n, control->num_threads);
     narrowed.num_threads = r.split.num_threads;
+  }
   if (!plan->problem.prepared && !w->by_tile) {
     const ck_winograd_pack call = {plan, *w, buffers->weights, (char *)buffers->workspace + r.at.u};
     const ck_status status = ck_parallel_for(&narrowed, plan->problem.g * ck_winograd_output_tiles(w), pack_tile, &call);

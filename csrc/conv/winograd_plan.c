@@ -48,16 +48,13 @@ const char *ck_winograd_declines(const ck_conv_problem *p) {
   if (p->ic / p->g == 1) return "one input channel a group leaves nothing to save";
   if (p->ic / p->g * w->kernel[0] > TERMS_MOST)
     return "sums over more than 4096 input channels and depth taps may miss its error bound";
-  /* Of one tile of each class in a row: the transformed inputs, and a strip. */
+  /* Of one tile of each class in a row: the transformed inputs, in all slices from the first depth tap to the last, and a
+   * strip. */
   const int64_t tile = (w->kernel[1] > 1 ? CK_WINOGRAD_MOST : 1) * CK_WINOGRAD_MOST,
                 classes = ck_min(w->dilation[2], w->out[2]);
-  if (classes > 2048 || classes * tile * (p->ic / p->g + 16) * ck_dtype_size(p->src_dtype) > SHARED_BYTES ||
-      classes * tile * CK_ALIGNMENT > 1 << 20)
-    return "tiles of rows that are dilated so far do not fit the caches";
-  /* Of one tile of each class, and of all slices from the first depth tap to the last. */
-  const int64_t reach = SHARED_BYTES / (classes * tile * (p->ic / p->g + 16) * ck_dtype_size(p->src_dtype));
-  if (w->kernel[0] > 1 && w->dilation[0] > (reach - 1) / (w->kernel[0] - 1))
-    return "slices that are dilated so far do not fit the caches";
+  if (classes > 2048 || classes * tile * CK_ALIGNMENT > 1 << 20 ||
+      ck_span(w, 0, 1) > SHARED_BYTES / (classes * tile * (p->ic / p->g + 16) * ck_dtype_size(p->src_dtype)))
+    return "tiles of rows or planes that are dilated so far do not fit the caches";
   return NULL;
 }
 
@@ -97,7 +94,7 @@ static ck_winograd sizes_of(const ck_conv_plan *plan, int n) {
   w.v_row = ck_winograd_row(&w, w.channels);
   /* A unit's strip keeps to STRIP_BYTES and its V to SHARED_BYTES, if it is not a single tile of each class. */
   const int64_t columns = STRIP_BYTES / (high->n * w.lanes * w.size) - (wide->taps - 1) * wide->dilation;
-  const int64_t slots = (w.depth_taps - 1) * w.depth_dilation + 1;
+  const int64_t slots = ck_winograd_slots(&w, (ck_winograd_block){.planes = 1});
   const int64_t together = SHARED_BYTES / w.elements / w.size / w.v_row / wide->classes / slots;
   const int64_t most = ck_max(ck_min(ck_min(columns / (wide->m * wide->dilation), 64 / wide->classes), together), 1);
   w.segments = ck_ceil_div(wide->class_tiles, most);
@@ -150,6 +147,7 @@ static ck_winograd_block largest(const ck_winograd *w, int64_t planes, int64_t u
   /* Whole planes where one is small; with depth taps, a few planes share the slices between them. */
   for (int64_t deep = 1; deep <= planes; deep++) {
     ck_winograd_block b = {0, deep, 0, units};
+    if (with_v && ck_winograd_slots(w, b) > bytes) break; /* products could leave int64 */
     while (b.units >= 1) {
       const int64_t need = (with_v ? v_elements(w, b) : 0) + (with_m ? m_elements(w, b) : 0);
       if (need * w->size <= bytes) break;
@@ -167,8 +165,8 @@ static ck_winograd_block largest(const ck_winograd *w, int64_t planes, int64_t u
   return best;
 }
 
-/* Output tiles that a task of the second phase multiplies: all of the round, if M and, for one plane e, V and M keep to these
- * bytes. */
+/* What a task of the second phase multiplies: as much of the round as keeps M to SHARED_M_BYTES, and V and M of one plane e to
+ * half of L2; at least one unit. */
 static ck_winograd_block second_phase(const ck_winograd *w, ck_winograd_block round, int64_t l2) {
   int64_t bytes = SHARED_M_BYTES;
   for (;;) {

@@ -106,8 +106,7 @@ CK_INLINE void CK_OP(gemm_body)(const ck_gemm_tile *t, const int rows, const int
   CK_OP(gemm_start)(t, c, c_stride, rows, vectors, tail, sums);
 
   const CK_T *b = t->b;
-  /* Addresses to fetch from are integers: they may lie outside any array, and a pointer must not. */
-  uintptr_t ahead = t->ahead ? (uintptr_t)t->ahead : a_in_place ? (uintptr_t)b + CK_GEMM_AHEAD : (uintptr_t)b;
+  uintptr_t ahead = t->ahead ? t->ahead : a_in_place ? (uintptr_t)b + CK_GEMM_AHEAD : (uintptr_t)b;
   const uintptr_t ahead_step = (uintptr_t)(t->ahead ? t->ahead_step : a_in_place ? b_stride * (ptrdiff_t)sizeof(CK_T) : 0);
   const ptrdiff_t *b_offset = t->b_offsets;
   for (int64_t ko = 0; ko < t->k_outer; ko++) {

@@ -6,6 +6,8 @@
 #define CK_KERNELS_KERNELS_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include "activation.h"
 #include "dtype.h"
@@ -46,9 +48,9 @@ typedef struct {
   ck_activation activation; /* applied when the sums are stored */
   const void *row_bias;     /* one for each row, or NULL */
   const void *lane_bias;    /* one for each lane, or NULL */
-  /* With B packed: what is fetched meanwhile because it will be multiplied next, ahead_step bytes with each step of k, from any
-   * address. NULL: B itself some steps later, if A is in place, else nothing. */
-  const char *ahead;
+  /* With B packed: what is fetched meanwhile because it will be multiplied next, ahead_step bytes with each step of k. An integer:
+   * the address may lie outside any array, and a pointer must not. 0: B itself some steps later, if A is in place, else nothing. */
+  uintptr_t ahead;
   ptrdiff_t ahead_step;
 } ck_gemm_tile;
 
