@@ -202,7 +202,7 @@ def execute(problem: Problem, x: Array, w: Weights, padding_mode: str, out: Any,
         source = pad(source, pads, layout, padding_mode)
     source = arg.samples(source)
     if out is None:
-        y: Array = np.empty(shape, weight.dtype)
+        y = arg.empty(shape, weight.dtype)
         conv.run(source, weight, bias, y, threads)
         return y if has_batch else y[0]
     inputs = [x, weight] if bias is None else [x, weight, bias]

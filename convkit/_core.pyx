@@ -271,6 +271,18 @@ cdef class Views:
             PyBuffer_Release(&self.buffers[i])
 
 
+CACHE_LINE = 64
+
+
+def to_cache_line(array):
+    """Bytes from where an array of one axis begins to the next cache line, 0 if it begins on one."""
+    cdef Py_buffer buffer
+    PyObject_GetBuffer(array, &buffer, PyBUF_STRIDES)
+    cdef size_t address = <size_t>buffer.buf
+    PyBuffer_Release(&buffer)
+    return -int(address) % CACHE_LINE
+
+
 cdef void fill_axes(int64_t *to, tuple values):
     to[0] = values[0]
     to[1] = values[1]

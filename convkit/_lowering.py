@@ -76,7 +76,7 @@ def im2col(x: ArrayLike, kernel_size: Any, stride: Any = 1, padding: Any = 0, di
     window, kernel, out = _described(sizes, a.shape, kernel_size, stride, padding, dilation)
     rows, columns = channels * prod(kernel), prod(out)
     arg.check_count("x", a.shape, n, rows, columns)
-    y: Array = np.empty((n, rows, columns), a.dtype)
+    y = arg.empty((n, rows, columns), a.dtype)
     status = _core.lower(
         np.ascontiguousarray(a), y, window, n, channels, arg.DTYPES[a.dtype], False, arg.threads(None)
     )  # fmt: skip
@@ -138,7 +138,7 @@ def col2im(cols: ArrayLike, output_size: Any, kernel_size: Any, stride: Any = 1,
     n, channels = a.shape[0], a.shape[1] // taps
     arg.check_count("output_size", sizes, n, channels, *sizes)
     total = arg.SUMS[a.dtype]
-    y: Array = np.empty((n, channels, *sizes), total)
+    y = arg.empty((n, channels, *sizes), total)
     status = _core.lower(
         np.ascontiguousarray(a, total), y, window, n, channels, arg.DTYPES[total], True, arg.threads(None)
     )  # fmt: skip

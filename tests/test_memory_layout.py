@@ -387,6 +387,25 @@ def test_out_of_size_one_and_zero() -> None:
     assert one.item() == 1
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_large_results_begin_on_a_cache_line(dtype: str) -> None:
+    """Vectors of a result then lie in one line each. Many calls: an array begins there by chance too."""
+    weight, plane = np.ones((4, 3, 3, 3), dtype), np.ones((3, 64, 67), dtype)
+    kept = []
+    for width in range(32, 64):
+        x = np.ones((2, 3, 64, width), dtype)
+        plan = convkit.conv2d_plan(x.shape, weight, padding=1, dtype=dtype)
+        values, indices = convkit.max_pool2d(x, 2, 1, return_indices=True)
+        kept += [convkit.conv2d(x, weight), plan(x), convkit.avg_pool2d(x, 2, 1), values, indices]
+        kept += [convkit.max_unpool2d(values, indices, 2, 1), convkit.conv2d(plane, weight), convkit.im2col(x, 3)]
+    assert min(y.nbytes for y in kept) >= 1 << 14
+    for y in kept:
+        large = y.nbytes >= 1 << 16
+        assert y.flags.c_contiguous and y.flags.writeable, y.shape
+        assert not large or y.__array_interface__["data"][0] % 64 == 0, y.shape
+    assert sum(y.nbytes >= 1 << 16 for y in kept) >= 100
+
+
 # ------------------------------------------------------------------------- overlapping memory
 
 

@@ -29,6 +29,24 @@ CK_INLINE CK_V CK_OP(add_zero_times)(CK_V seen, const CK_V *x, const int count) 
   return seen;
 }
 
+/* Rows [i, i + rows) of src, up to the block of columns that begins at `last` or just before: a whole vector to each row of dst.
+ * Returns the first column that is left. */
+CK_INLINE int64_t CK_OP(transpose_whole)(const ck_transpose *t, const int64_t i, const int rows, const int64_t last,
+                                         CK_V *seen) {
+  const CK_T *src = (const CK_T *)t->src + i * t->src_stride;
+  const ptrdiff_t src_stride = t->src_stride, dst_stride = t->dst_stride;
+  int64_t j = 0;
+  for (; j <= last; j += CK_LANES) {
+    CK_V x[CK_LANES];
+    CK_OP(transpose_block)(src + j, src_stride, rows, CK_LANES, x);
+    if (t->finite) *seen = CK_OP(add_zero_times)(*seen, x, CK_LANES);
+    CK_T *to = (CK_T *)t->dst + j * dst_stride + i;
+    CK_UNROLL(16)
+    for (int r = 0; r < CK_LANES; r++, to += dst_stride) CK_OP(store)(to, x[r]);
+  }
+  return j;
+}
+
 static void CK_OP(transpose)(const ck_transpose *t) {
   const CK_T *src = t->src;
   CK_T *dst = t->dst;
@@ -38,18 +56,10 @@ static void CK_OP(transpose)(const ck_transpose *t) {
     const int rows = (int)ck_min(CK_LANES, t->rows - i);
     const int stored = t->fill ? CK_LANES : rows;
     int64_t j = 0, turn = 0, row = 0; /* j = row * turns + turn */
-    if (turns == 1 && rows == CK_LANES) {
-      const ptrdiff_t src_stride = t->src_stride, dst_stride = t->dst_stride;
-      for (; j + CK_LANES <= t->columns; j += CK_LANES) {
-        CK_V x[CK_LANES];
-        CK_OP(transpose_block)(src + i * src_stride + j, src_stride, CK_LANES, CK_LANES, x);
-        if (t->finite) seen = CK_OP(add_zero_times)(seen, x, CK_LANES);
-        CK_T *to = dst + j * dst_stride + i;
-        CK_UNROLL(16)
-        for (int r = 0; r < CK_LANES; r++, to += dst_stride) CK_OP(store)(to, x[r]);
-      }
-      row = j;
-    }
+    if (turns == 1 && rows == CK_LANES)
+      j = row = CK_OP(transpose_whole)(t, i, CK_LANES, t->columns - CK_LANES, &seen);
+    else if (turns == 1 && t->dst_stride == rows) /* a vector hangs over into rows of dst that are written after it */
+      j = row = CK_OP(transpose_whole)(t, i, rows, t->columns - 2 * CK_LANES, &seen);
     for (; j + CK_LANES <= t->columns; j += CK_LANES) {
       CK_V x[CK_LANES];
       CK_OP(transpose_block)(src + i * t->src_stride + j, t->src_stride, rows, CK_LANES, x);

@@ -41,9 +41,9 @@ static void transpose_one(const ck_kernels *kernels, ck_dtype dtype, int64_t row
 }
 
 static void test_transpose(const ck_kernel_table *table, ck_dtype dtype) {
-  const int most = 2 * table->of[dtype].lanes + 1;
-  for (int rows = 1; rows <= most; rows++)
-    for (int columns = 1; columns <= most; columns++)
+  const int lanes = table->of[dtype].lanes;
+  for (int rows = 1; rows <= 2 * lanes + 1; rows++)
+    for (int columns = 1; columns <= 3 * lanes + 1; columns++)
       for (int turns = 0; turns <= 9; turns++)
         if (turns == 0 || (columns % turns == 0 && rows % 3 == 1))
           if (check_case("transpose %s %s rows=%d columns=%d turns=%d", table->name, element_types[dtype].name, rows, columns,
