@@ -27,7 +27,7 @@ PADDING_MODES = ("zeros", "edge", "reflect", "symmetric", "wrap")
 FOREIGN_MODES = {"replicate": "edge", "nearest": "edge", "circular": "wrap", "mirror": "reflect"}
 
 LARGEST = 2**63 - 1
-#: bytes of a result from which it begins on a cache line: what is smaller stays in the caches, and NumPy's call counts for more
+#: bytes of a result from which it begins on a cache line; what is smaller stays in L2, and the two microseconds would show
 ALIGNED_FROM = 1 << 16
 
 _NAMES = ("float32", "float64", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
@@ -324,7 +324,10 @@ def empty(shape: Ints, dtype: np.dtype[Any]) -> Array:
     size = prod(shape)
     if size * dtype.itemsize < ALIGNED_FROM:
         return np.empty(shape, dtype)
-    spare = np.empty(size + _core.CACHE_LINE // dtype.itemsize, dtype)
+    try:
+        spare = np.empty(size + _core.CACHE_LINE // dtype.itemsize, dtype)
+    except MemoryError:
+        return np.empty(shape, dtype)  # it fits, or the error tells the shape
     first = _core.to_cache_line(spare) // dtype.itemsize
     return spare[first : first + size].reshape(shape)
 

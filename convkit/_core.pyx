@@ -13,6 +13,7 @@ from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 from ._core cimport *
 
 VERSION = CK_VERSION.decode()
+CACHE_LINE = 64
 
 
 # ---- Errors -------------------------------------------------------------------------------------
@@ -135,7 +136,7 @@ cdef class Workspace:
         if self.size >= CK_MAPPED_FROM:
             mapped = mmap(NULL, self.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
             self.pointer = NULL if mapped == MAP_FAILED else mapped
-        elif self.size < size or posix_memalign(&self.pointer, 64, self.size) != 0:
+        elif self.size < size or posix_memalign(&self.pointer, CACHE_LINE, self.size) != 0:
             self.pointer = NULL
         if self.pointer == NULL:
             raise MemoryError(f"workspace must be allocated, got no {size} bytes")
@@ -269,9 +270,6 @@ cdef class Views:
     def __dealloc__(self):
         for i in range(self.count):
             PyBuffer_Release(&self.buffers[i])
-
-
-CACHE_LINE = 64
 
 
 def to_cache_line(array):

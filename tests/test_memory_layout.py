@@ -1,6 +1,7 @@
 """Inputs and outputs of every memory layout: the same bits, nothing changed that is not `out`."""
 
 import mmap
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -398,12 +399,18 @@ def test_large_results_begin_on_a_cache_line(dtype: str) -> None:
         values, indices = convkit.max_pool2d(x, 2, 1, return_indices=True)
         kept += [convkit.conv2d(x, weight), plan(x), convkit.avg_pool2d(x, 2, 1), values, indices]
         kept += [convkit.max_unpool2d(values, indices, 2, 1), convkit.conv2d(plane, weight), convkit.im2col(x, 3)]
-    assert min(y.nbytes for y in kept) >= 1 << 14
+        kept.append(convkit.col2im(kept[-1], (64, width), 3))
     for y in kept:
         large = y.nbytes >= 1 << 16
         assert y.flags.c_contiguous and y.flags.writeable, y.shape
         assert not large or y.__array_interface__["data"][0] % 64 == 0, y.shape
     assert sum(y.nbytes >= 1 << 16 for y in kept) >= 100
+
+
+def test_a_result_that_cannot_be_allocated_tells_its_shape() -> None:
+    x, weight = np.ones((1, 3, 20, 20), np.float32), np.ones((4, 3, 3, 3), np.float32)
+    with pytest.raises(MemoryError, match=re.escape("(1, 4, 33554450, 33554450)")):
+        convkit.conv2d(x, weight, padding=2**24)
 
 
 # ------------------------------------------------------------------------- overlapping memory

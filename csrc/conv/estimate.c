@@ -15,7 +15,7 @@
 #define CYCLES_GAP_VECTOR 1.0    /* stored in runs */
 #define CYCLES_APART_VECTOR 5.0  /* channels last: the channels of a pixel are not written together */
 #define ONE_TAP 1.02             /* times more, of tiles whose rows are pixels in place, where their chains have one tap */
-#define CYCLES_FAR_VECTOR 0.2 /* of a step of such a tile: the weights of all tiles do not fit L2, and one takes 1/12 of it */
+#define CYCLES_FAR_VECTOR 0.2    /* of a step of such a tile: the weights of all tiles take half of L2, of one 1/12 of it */
 #define CYCLES_SPLIT_VECTOR 0.15 /* of a step: two lines of cache for a vector, which starts anywhere in the first */
 #define CYCLES_SPLIT_FAR 0.3     /* more, where the lines of all channels and kernel rows do not stay in L1 */
 #define LOADS_PAGE 2.8 /* as much as so many loads, for each vector: each step looks into another plane, on another page */

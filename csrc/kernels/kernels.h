@@ -57,7 +57,7 @@ typedef struct {
 /* dst[row(j) * dst_stride + i] = src[i * src_stride + j] for i < rows, j < columns. row(j) is j; with turns > 1 the columns are
  * dealt out: row(j) = j % turns * (columns / turns) + j / turns, for columns a multiple of turns. With `fill` a row of dst is
  * filled up to whole vectors (with finite numbers if src has them: leftovers of memory could be subnormal, and slow to
- * multiply). *finite, if given, tells whether no element is NaN or infinite. */
+ * multiply). *finite, if given, tells whether no element is NaN or infinite. dst_stride is at least rows, and src apart from dst. */
 typedef struct {
   const void *src;
   void *dst;

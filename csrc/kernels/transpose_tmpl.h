@@ -1,6 +1,6 @@
 /* transpose_tmpl.h: out-of-place transposition. Words: CK_T, CK_V, CK_LANES, CK_OP.
  *
- *   for a block of CK_LANES rows: for a block of CK_LANES columns, the last one masked:
+ *   for a block of CK_LANES rows: for a block of CK_LANES columns:
  *     load a vector from each row, log2(lanes) rounds of zips (the perfect shuffle), store a vector for each column
  *
  * Serves the channels-first store of channel lanes, the packing of weights, and the strips of Winograd tiles. */
@@ -58,7 +58,9 @@ static void CK_OP(transpose)(const ck_transpose *t) {
     int64_t j = 0, turn = 0, row = 0; /* j = row * turns + turn */
     if (turns == 1 && rows == CK_LANES)
       j = row = CK_OP(transpose_whole)(t, i, CK_LANES, t->columns - CK_LANES, &seen);
-    else if (turns == 1 && t->dst_stride == rows) /* a vector hangs over into rows of dst that are written after it */
+    else if (turns == 1 &&
+             t->dst_stride ==
+                 rows) /* a vector hangs over into rows that are written after it, but for the last block of rows */
       j = row = CK_OP(transpose_whole)(t, i, rows, t->columns - 2 * CK_LANES, &seen);
     for (; j + CK_LANES <= t->columns; j += CK_LANES) {
       CK_V x[CK_LANES];

@@ -14,7 +14,7 @@ static void transpose_one(const ck_kernels *kernels, ck_dtype dtype, int64_t row
   ck_transpose t = {.rows = rows, .columns = columns, .turns = turns, .fill = check_pick(0, 1)};
   const int64_t written = t.fill ? (rows + kernels->lanes - 1) / kernels->lanes * kernels->lanes : rows;
   t.src_stride = columns + check_pick(0, 3);
-  t.dst_stride = written + check_pick(0, 3);
+  t.dst_stride = written + (check_pick(0, 1) ? check_pick(1, 3) : 0);
   check_note(" fill=%d", t.fill);
   void *src = elements_new("src", dtype, (rows - 1) * t.src_stride + columns, check_side());
   void *dst = guard_new("dst", (size_t)((columns - 1) * t.dst_stride + written) * size, size, check_side());
