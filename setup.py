@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import shutil
 import subprocess
 import sys
@@ -54,16 +53,10 @@ int main(void) {
 """
 
 
-def included(header: Path) -> set[Path]:
+def included(compiler: list[str], header: str) -> list[Path]:
     """Return the header and what it includes, and so on."""
-    named = r'#(?:include|define \w+) "(.*\.(?:h|def))"'  # dtypes.def is told by a macro what to include
-    found, waiting = set(), [header.resolve()]
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            waiting += [(name.parent / other).resolve() for other in re.findall(named, name.read_text())]
-    return found
+    asked = subprocess.run([*compiler, "-MM", header], capture_output=True, text=True, check=True)
+    return [Path(name).resolve() for name in asked.stdout.partition(":")[2].replace("\\\n", " ").split()]
 
 
 def architecture(compiler: list[str]) -> str:
@@ -172,7 +165,7 @@ class build_ext(setuptools_build_ext):
     def _install_c_interface(self, package: Path, objects: list[str]) -> None:
         """Put include/ (what convkit.h needs) and lib/libconvkit.a beside the extension."""
         shutil.rmtree(package / "include", ignore_errors=True)
-        for name in included(Path("csrc/convkit.h")):
+        for name in included(list(self.compiler.compiler), "csrc/convkit.h"):
             destination = package / "include" / name.relative_to(Path("csrc").resolve())
             destination.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(name, destination)

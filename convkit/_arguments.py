@@ -325,10 +325,10 @@ def empty(shape: Ints, dtype: np.dtype[Any]) -> Array:
     if size * dtype.itemsize < ALIGNED_FROM:
         return np.empty(shape, dtype)
     try:
-        spare = np.empty(size + _core.CACHE_LINE // dtype.itemsize, dtype)
+        spare = np.empty(size + _core.ALIGNMENT // dtype.itemsize, dtype)
     except MemoryError:
         return np.empty(shape, dtype)  # it fits, or the error tells the shape
-    first = _core.to_cache_line(spare) // dtype.itemsize
+    first = _core.to_alignment(spare) // dtype.itemsize
     return spare[first : first + size].reshape(shape)
 
 

@@ -201,13 +201,9 @@ def execute(problem: Problem, x: Array, w: Weights, padding_mode: str, out: Any,
     if pads is not None:
         source = pad(source, pads, layout, padding_mode)
     source = arg.samples(source)
-    if out is None:
-        y = arg.empty(shape, weight.dtype)
-        conv.run(source, weight, bias, y, threads)
-        return y if has_batch else y[0]
     inputs = [x, weight] if bias is None else [x, weight, bias]
-    arg.into(out, shape, weight.dtype, inputs, lambda dst: conv.run(source, weight, bias, dst, threads))
-    return out  # type: ignore[no-any-return]
+    y = arg.into(out, shape, weight.dtype, inputs, lambda dst: conv.run(source, weight, bias, dst, threads))
+    return y if has_batch or out is not None else y[0]
 
 
 def _conv(

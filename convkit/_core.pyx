@@ -13,7 +13,7 @@ from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 from ._core cimport *
 
 VERSION = CK_VERSION.decode()
-CACHE_LINE = 64
+ALIGNMENT = CK_ALIGNMENT
 
 
 # ---- Errors -------------------------------------------------------------------------------------
@@ -136,7 +136,7 @@ cdef class Workspace:
         if self.size >= CK_MAPPED_FROM:
             mapped = mmap(NULL, self.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
             self.pointer = NULL if mapped == MAP_FAILED else mapped
-        elif self.size < size or posix_memalign(&self.pointer, CACHE_LINE, self.size) != 0:
+        elif self.size < size or posix_memalign(&self.pointer, CK_ALIGNMENT, self.size) != 0:
             self.pointer = NULL
         if self.pointer == NULL:
             raise MemoryError(f"workspace must be allocated, got no {size} bytes")
@@ -272,13 +272,10 @@ cdef class Views:
             PyBuffer_Release(&self.buffers[i])
 
 
-def to_cache_line(array):
-    """Bytes from where an array of one axis begins to the next cache line, 0 if it begins on one."""
-    cdef Py_buffer buffer
-    PyObject_GetBuffer(array, &buffer, PyBUF_STRIDES)
-    cdef size_t address = <size_t>buffer.buf
-    PyBuffer_Release(&buffer)
-    return -int(address) % CACHE_LINE
+def to_alignment(array):
+    """Bytes from where an array begins to the next multiple of CK_ALIGNMENT, 0 if it begins on one."""
+    cdef Views views = Views()
+    return (CK_ALIGNMENT - <size_t>views.read(array).buf % CK_ALIGNMENT) % CK_ALIGNMENT
 
 
 cdef void fill_axes(int64_t *to, tuple values):

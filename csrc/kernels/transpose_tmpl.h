@@ -56,12 +56,12 @@ static void CK_OP(transpose)(const ck_transpose *t) {
     const int rows = (int)ck_min(CK_LANES, t->rows - i);
     const int stored = t->fill ? CK_LANES : rows;
     int64_t j = 0, turn = 0, row = 0; /* j = row * turns + turn */
-    if (turns == 1 && rows == CK_LANES)
+    if (turns == 1 && rows == CK_LANES) {
       j = row = CK_OP(transpose_whole)(t, i, CK_LANES, t->columns - CK_LANES, &seen);
-    else if (turns == 1 &&
-             t->dst_stride ==
-                 rows) /* a vector hangs over into rows that are written after it, but for the last block of rows */
+    } else if (turns == 1 && t->dst_stride == rows) {
+      /* A vector hangs over into rows of dst that are written after it; over the last ones it must not. */
       j = row = CK_OP(transpose_whole)(t, i, rows, t->columns - 2 * CK_LANES, &seen);
+    }
     for (; j + CK_LANES <= t->columns; j += CK_LANES) {
       CK_V x[CK_LANES];
       CK_OP(transpose_block)(src + i * t->src_stride + j, t->src_stride, rows, CK_LANES, x);
