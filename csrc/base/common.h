@@ -37,8 +37,11 @@ CK_INLINE int64_t ck_ceil_div(int64_t a, int64_t b) { return a / b + (a % b != 0
 CK_INLINE int64_t ck_round_up(int64_t a, int64_t b) { return ck_ceil_div(a, b) * b; }
 
 /* The first index of part `i` when `total` items are split into `parts` shares that differ by at most one. */
-CK_INLINE int64_t ck_share(int64_t total, int64_t parts, int64_t i) {
-  return (total / parts) * i + ck_min(i, total % parts);
+CK_INLINE int64_t ck_share(int64_t total, int64_t parts, int64_t i) { return (total / parts) * i + ck_min(i, total % parts); }
+
+/* How many shares from `i` on are as large as that one: the larger ones come first. */
+CK_INLINE int64_t ck_shares_alike(int64_t total, int64_t parts, int64_t i) {
+  return (i < total % parts ? total % parts : parts) - i;
 }
 
 #endif

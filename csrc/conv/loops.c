@@ -111,15 +111,21 @@ static const char *weights_at(const ck_loops_call *call, const ck_loops_task *ta
          (task->group * ck_packed_elements(plan) + tile.first * ck_reduction(plan) + block.k0 * tile.width) * call->element;
 }
 
-/* Sets the operand that reads pixels. */
+/* The second tile of a series, for the way from each to the next; of one tile, itself. */
+static const ck_tile *second_of(const ck_tile *tile) { return tile->series > 1 ? tile + 1 : tile; }
+
+/* Sets the operand that reads pixels, for the series that begins with the tile. */
 static void aim_at_pixels(const ck_loops_call *call, const ck_loops_task *task, const ck_tile *tile, ck_k_block block,
                           ck_gemm_tile *g) {
   const ck_conv_plan *plan = call->plan;
   const ck_conv_tiling *t = &plan->tiling;
   const bool here = tile->packed == CK_IN_PLACE;
-  const char *from = here ? task->origin + tile->origin * call->element : task->lowered + tile->packed * call->element;
+  const char *from = (here ? task->origin : task->lowered) + ck_tile_place(tile) * call->element;
+  const ptrdiff_t next = ck_tile_place(second_of(tile)) - ck_tile_place(tile);
+  g->tiles = tile->series;
   if (t->pixel_lanes) {
     g->b = from;
+    g->b_next = next;
     g->b_offsets = here ? task->offsets : NULL;
     g->b_stride = tile->width;
     g->lanes = tile->count;
@@ -131,6 +137,7 @@ static void aim_at_pixels(const ck_loops_call *call, const ck_loops_task *task, 
     return;
   }
   g->a = from;
+  g->a_next = next;
   g->rows = tile->count;
   g->a_in_place = here || plan->problem.layout == CK_LAYOUT_CHANNELS_LAST;
   g->a_stride = tile->stride;
@@ -159,24 +166,25 @@ static void aim_at_weights(const ck_loops_call *call, const ck_loops_task *task,
   }
 }
 
-/* Where the sums of a tile go: dst itself, or the staging block (pixels x channels of the task). */
+/* Where the sums of a series go: dst itself, or the staging block (pixels x channels of the task). */
 static void aim_at_sums(const ck_loops_call *call, const ck_loops_task *task, const ck_tile *tile, ck_channel_tile channels,
                         int64_t first_pixel, ck_gemm_tile *g) {
   const ck_conv_plan *plan = call->plan;
   const ck_conv_problem *p = &plan->problem;
   const int64_t channel = task->group * ck_out_channels(plan) + channels.first;
   char *dst = call->buffers->dst;
+  int64_t step = 1; /* elements from one pixel to the next */
   if (plan->tiling.staged) {
-    const int64_t stride = plan->tiling.sums_stride;
-    g->c_stride = tile->pixel_step * stride;
-    g->c = task->sums + ((tile->pixel - first_pixel) * stride + channels.first - task->channel0) * call->element;
+    step = plan->tiling.sums_stride;
+    g->c = task->sums + ((tile->pixel - first_pixel) * step + channels.first - task->channel0) * call->element;
   } else if (p->layout == CK_LAYOUT_CHANNELS_LAST) {
-    g->c_stride = tile->pixel_step * p->oc;
+    step = p->oc;
     g->c = dst + ((task->sample * call->pixels + tile->pixel) * p->oc + channel) * call->element;
   } else {
-    g->c_stride = call->pixels;
     g->c = dst + ((task->sample * p->oc + channel) * call->pixels + tile->pixel) * call->element;
   }
+  g->c_stride = plan->tiling.pixel_lanes ? call->pixels : tile->pixel_step * step;
+  g->c_next = (second_of(tile)->pixel - tile->pixel) * step;
 }
 
 /* Brings the staged sums of pixels [first, first + count) into dst, channels first. A vector of channels at a time: stores that
@@ -220,7 +228,7 @@ static void multiply_padding(const ck_loops_call *call, const ck_loops_task *tas
   if (taps->outside == 0) return;
   memset(task->zeros, 0, (size_t)((block.inner1 - block.inner0) * call->element));
   zeros.a = task->zeros;
-  zeros.a_stride = 0;
+  zeros.a_stride = zeros.a_next = 0;
   zeros.runs = ck_view_outside(taps, block);
   zeros.k_outer = taps->outside;
   zeros.k = block.inner1 - block.inner0;
@@ -262,13 +270,13 @@ static bool multiply(const ck_loops_call *call, ck_loops_task *task, int64_t til
                             : !call->finite || call->finite[task->group * ck_channel_tile_count(plan) + i];
     aim_at_weights(call, task, channels, block, &g);
     fetch_ahead(call, task, i + 1, tile_count, steps, block, &g);
-    for (const ck_tile *tile = task->tiles; tile < task->tiles + tile_count; tile++) {
+    for (const ck_tile *tile = task->tiles; tile < task->tiles + tile_count; tile += tile->series) {
       g.resume = block.k0 > 0;
       aim_at_pixels(call, task, tile, block, &g);
       aim_at_sums(call, task, tile, channels, first_pixel, &g);
       if (!finite) multiply_padding(call, task, &task->taps[tile->region], block, &g);
       call->kernels->gemm(&g);
-      if (g.ahead) g.ahead += (uintptr_t)(g.ahead_step * g.k_outer * g.k);
+      if (g.ahead) g.ahead += (uintptr_t)(g.ahead_step * g.tiles * g.k_outer * g.k);
     }
     if (stopped(call, task, steps)) return false;
   }
@@ -329,6 +337,7 @@ static bool run_group(const ck_loops_call *call, ck_loops_task *task, int64_t fi
   for (int64_t b = 0; b < blocks; b++) {
     const ck_k_block block = ck_k_block_at(&plan->tiling, b);
     bring(call, task, sample, first, count, block);
+    ck_tiles_join(task->tiles, count);
     if (!multiply(call, task, count, first, block)) return false;
   }
   if (plan->tiling.staged) unstage(call, task, first, last - first);

@@ -66,19 +66,38 @@ int64_t ck_tiles_cut(const ck_conv_plan *plan, int64_t first, int64_t last, ck_t
       /* Rows are shared out evenly; lanes fill tile after tile, so that only the last vector is partial. */
       const int64_t from = t->pixel_lanes ? i * most : ck_share(stop - first, parts, i);
       const int64_t to = t->pixel_lanes ? ck_min((i + 1) * most, stop - first) : ck_share(stop - first, parts, i + 1);
-      tile->pixel = first + from;
-      memcpy(tile->at, at, sizeof at);
-      tile->count = (int)(to - from);
-      tile->width = t->pixel_lanes ? (int)ck_round_up(tile->count, lanes) : tile->count;
-      tile->packed = t->pixels == CK_PIXELS_IN_PLACE && readable_in_place(plan, steps, tile) ? CK_IN_PLACE : 0;
-      tile->pixel_step = 1;
-      tile->stride = ck_lowered_stride(t);
+      const int pixels = (int)(to - from);
+      *tile = (ck_tile){.pixel = first + from,
+                        .at = {at[0], at[1], at[2]},
+                        .count = pixels,
+                        .width = t->pixel_lanes ? (int)ck_round_up(pixels, lanes) : pixels,
+                        .pixel_step = 1,
+                        .stride = ck_lowered_stride(t),
+                        .run = pixels};
+      if (t->pixels == CK_PIXELS_IN_PLACE && readable_in_place(plan, steps, tile)) tile->packed = CK_IN_PLACE;
       at[2] += to - from;
       if (at[2] >= t->window.out[2]) ck_place_of(&t->window, first + to, at);
     }
     first = stop;
   }
   return count;
+}
+
+/* Whether b, which comes after a, may be of the same series. */
+static bool alike(const ck_tile *a, const ck_tile *b) {
+  return a->count == b->count && a->width == b->width && a->stride == b->stride && a->pixel_step == b->pixel_step &&
+         a->region == b->region && a->run == a->count && b->run == b->count &&
+         (a->packed == CK_IN_PLACE) == (b->packed == CK_IN_PLACE);
+}
+
+void ck_tiles_join(ck_tile *tiles, int64_t tile_count) {
+  for (ck_tile *first = tiles, *end = tiles + tile_count, *last; first < end; first = last + 1) {
+    for (last = first; last + 1 < end && alike(first, last + 1); last++)
+      if (last > first && (last[1].pixel - last->pixel != first[1].pixel - first->pixel ||
+                           ck_tile_place(last + 1) - ck_tile_place(last) != ck_tile_place(first + 1) - ck_tile_place(first)))
+        break;
+    first->series = last - first + 1;
+  }
 }
 
 ptrdiff_t ck_lowered_stride(const ck_conv_tiling *t) {

@@ -16,7 +16,8 @@ typedef struct {
   ptrdiff_t stride;    /* pixels as rows: elements from one to the next where they are read */
   int64_t pixel_step;  /* pixels as rows: from one to the next in the output plane */
   int64_t region;      /* view: number of the region, whose pixels have the same taps */
-  int run;             /* panel: lanes up to the end of the output row in which the tile begins */
+  int run;             /* panel: lanes up to the end of the output row in which the tile begins; else all of them */
+  int64_t series;      /* tiles from this one on that go in one call of the micro-kernel; tells of the first of them only */
 } ck_tile;
 
 #define CK_IN_PLACE (-1)
@@ -43,6 +44,11 @@ ck_move *ck_move_row(const ck_window *w, const int64_t at[CK_AXES], const int64_
 /* Cuts pixels [first, last) into tiles (at most ck_tiles_most of them). Tiles that can be read in place get their origin. */
 int64_t ck_tiles_cut(const ck_conv_plan *plan, int64_t first, int64_t last, ck_tile *tiles);
 int64_t ck_tiles_most(const ck_conv_plan *plan, int64_t pixels);
+
+/* Offset at which the tile is read: in place, or in the lowered block. */
+CK_INLINE ptrdiff_t ck_tile_place(const ck_tile *tile) { return tile->packed == CK_IN_PLACE ? tile->origin : tile->packed; }
+/* Finds the series: tiles of one size, each as far from the one before, in what is read and in what is written. */
+void ck_tiles_join(ck_tile *tiles, int64_t tile_count);
 
 /* Elements of a lowered block of so many pixels, and moves to fill it. */
 int64_t ck_lowered_elements(const ck_conv_plan *plan, int64_t pixels);

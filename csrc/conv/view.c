@@ -189,8 +189,10 @@ static ck_tile *cut_region(const ck_conv_plan *plan, const ck_view *view, region
     for (place[other] = at[other]->first; place[other] < at[other]->last; place[other]++) {
       for (int64_t part = 0; part < parts; part++, tile++) {
         place[axis] = at[axis]->first + ck_share(length, parts, part);
+        const int pixels = (int)(at[axis]->first + ck_share(length, parts, part + 1) - place[axis]);
         *tile = (ck_tile){.pixel = (place[0] * w->out[1] + place[1]) * w->out[2] + place[2],
-                          .count = (int)(at[axis]->first + ck_share(length, parts, part + 1) - place[axis]),
+                          .count = pixels,
+                          .run = pixels,
                           .packed = CK_IN_PLACE,
                           .region = number,
                           .pixel_step = axis == 1 ? w->out[2] : 1,

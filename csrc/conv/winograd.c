@@ -121,13 +121,16 @@ static void multiply_run(const ck_winograd_call *call, ck_gemm_tile *g, const ch
     g->k = chain_at(w, chain + 1) - k0;
     g->b = b + (k0 - chain_at(w, chains.first)) * g->b_stride * w->size;
     g->add = add || chain > 0;
-    for (int64_t part = 0; part < parts; part++) {
+    for (int64_t part = 0; part < parts; part += g->tiles) {
       const int64_t row = ck_share(rows, parts, part);
       g->rows = (int)(ck_share(rows, parts, part + 1) - row);
+      g->tiles = ck_shares_alike(rows, parts, part);
+      g->a_next = g->rows * g->a_stride;
+      g->c_next = g->rows * g->c_stride;
       g->a = a + (row * g->a_stride + k0) * w->size;
       g->c = c + row * g->c_stride * w->size;
       call->kernels->gemm(g);
-      if (g->ahead) g->ahead += (uintptr_t)(g->ahead_step * g->k);
+      if (g->ahead) g->ahead += (uintptr_t)(g->ahead_step * g->tiles * g->k);
     }
   }
 }

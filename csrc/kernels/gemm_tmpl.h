@@ -1,4 +1,4 @@
-/* gemm_tmpl.h: the micro-kernel family. One register tile of C[rows x lanes] (+)= A[rows x K] * B[K x lanes].
+/* gemm_tmpl.h: the micro-kernel family. Register tiles of C[rows x lanes] (+)= A[rows x K] * B[K x lanes].
  *
  * Words it needs: CK_T, CK_V, CK_VI, CK_LANES, CK_OP(...) of simd.h for the current row of dtypes.def; CK_GEMM_TILES.
  *
@@ -17,9 +17,8 @@
 
 /* Moves the runs of all rows between C and a block in which each row has all its lanes, in whole vectors. A run, or the piece of
  * one that lies in one vector, goes by a mask; shared by all sizes. */
-static CK_NOINLINE void CK_OP(gemm_runs)(const ck_gemm_tile *t, CK_T *block, const ptrdiff_t pitch, const bool store) {
+static CK_NOINLINE void CK_OP(gemm_runs)(const ck_gemm_tile *t, CK_T *c, CK_T *block, const ptrdiff_t pitch, const bool store) {
   int at = 0, end = t->first_run; /* lanes [at, end) of the current run are still to come */
-  CK_T *c = t->c;                 /* where the lanes of the first row would begin if there had been no gaps but those so far */
   for (int j = 0; j < t->lanes; j += CK_LANES) {
     const int stop = j + CK_LANES < t->lanes ? j + CK_LANES : t->lanes;
     for (int i = 0; i < t->rows && !store; i++) CK_OP(store)(block + i * pitch + j, (CK_V){0});
@@ -36,7 +35,7 @@ static CK_NOINLINE void CK_OP(gemm_runs)(const ck_gemm_tile *t, CK_T *block, con
       if (at < end) continue;
       at += t->gap;
       end = at + t->run;
-      c -= t->gap;
+      c -= t->gap; /* where the lanes of the first row would begin if there had been no gaps but those so far */
     }
   }
 }
@@ -99,56 +98,65 @@ CK_INLINE void CK_OP(gemm_body)(const ck_gemm_tile *t, const int rows, const int
   const ptrdiff_t a_stride = t->a_stride, b_stride = t->b_stride;
   CK_T whole[CK_TILE_ROWS * CK_TILE_VECTORS * CK_LANES] __attribute__((aligned(CK_SIMD_BYTES))); /* the lanes with their gaps */
   const bool gaps = b_in_place && t->gap > 0;
-  CK_T *const c = gaps ? whole : t->c;
   const ptrdiff_t c_stride = gaps ? vectors * CK_LANES : t->c_stride;
   const int tail = gaps ? CK_LANES : t->lanes - (vectors - 1) * CK_LANES;
-  if (gaps && t->resume) CK_OP(gemm_runs)(t, whole, c_stride, false);
-  CK_OP(gemm_start)(t, c, c_stride, rows, vectors, tail, sums);
-
-  const CK_T *b = t->b;
-  uintptr_t ahead = t->ahead ? t->ahead : a_in_place ? (uintptr_t)b + CK_GEMM_AHEAD : (uintptr_t)b;
+  const CK_T *a_tile = t->a, *b_tile = t->b;
+  CK_T *c_tile = t->c;
+  uintptr_t ahead = t->ahead;
   const uintptr_t ahead_step = (uintptr_t)(t->ahead ? t->ahead_step : a_in_place ? b_stride * (ptrdiff_t)sizeof(CK_T) : 0);
-  const ptrdiff_t *b_offset = t->b_offsets;
-  for (int64_t ko = 0; ko < t->k_outer; ko++) {
-    const CK_T *a = t->a;
-    if (a_in_place && t->runs) {
-      a += t->runs[ko].a;
-      b = (const CK_T *)t->b + t->runs[ko].b * b_stride;
-      if (!t->ahead) ahead = (uintptr_t)b + CK_GEMM_AHEAD;
-    }
-    /* In place, every third row has a pointer and the next two are one and two strides from it: a register for each row would
-     * be more than there are, and the compiler must not see through it. */
-    const CK_T *third[(CK_TILE_ROWS + 2) / 3];
-    CK_UNROLL(5)
-    for (int i = 0; i < rows; i += 3) {
-      third[i / 3] = a + i * a_stride;
-      __asm__("" : "+r"(third[i / 3]));
-    }
-    for (int64_t k = t->k; k > 0; k--) {
-      const CK_T *from = b_in_place ? b + *b_offset++ : b;
-      CK_V line[CK_TILE_VECTORS];
-      if (b_in_place) ahead = (uintptr_t)b + (uintptr_t)b_offset[CK_OFFSETS_AHEAD - 1] * sizeof(CK_T);
-      const int lines = b_in_place ? vectors : a_in_place ? (vectors * CK_SIMD_BYTES + 63) / 64 : 1;
-      CK_UNROLL(4)
-      for (int j = 0; j < lines; j++)
-        __builtin_prefetch((const void *)(ahead + (uintptr_t)j * (b_in_place ? CK_SIMD_BYTES : 64)));
-      ahead += ahead_step;
-      CK_UNROLL(4)
-      for (int j = 0; j < vectors; j++) line[j] = CK_OP(load)(from + j * CK_LANES);
-      CK_UNROLL(14)
-      for (int i = 0; i < rows; i++) {
-        const CK_T at = a_in_place ? third[i / 3][i % 3 * a_stride] : a[i];
-        CK_UNROLL(4)
-        for (int j = 0; j < vectors; j++) sums[i][j] += at * line[j];
+
+  for (int64_t tiles = t->tiles; tiles > 0; tiles--) {
+    CK_T *const c = gaps ? whole : c_tile;
+    if (gaps && t->resume) CK_OP(gemm_runs)(t, c_tile, whole, c_stride, false);
+    CK_OP(gemm_start)(t, c, c_stride, rows, vectors, tail, sums);
+
+    const CK_T *b = b_tile;
+    if (!t->ahead) ahead = a_in_place ? (uintptr_t)b + CK_GEMM_AHEAD : (uintptr_t)b;
+    const ptrdiff_t *b_offset = t->b_offsets;
+    for (int64_t ko = 0; ko < t->k_outer; ko++) {
+      const CK_T *a = a_tile;
+      if (a_in_place && t->runs) {
+        a += t->runs[ko].a;
+        b = b_tile + t->runs[ko].b * b_stride;
+        if (!t->ahead) ahead = (uintptr_t)b + CK_GEMM_AHEAD;
       }
-      if (!a_in_place) a += rows;
+      /* In place, every third row has a pointer and the next two are one and two strides from it: a register for each row would
+       * be more than there are, and the compiler must not see through it. */
+      const CK_T *third[(CK_TILE_ROWS + 2) / 3];
       CK_UNROLL(5)
-      for (int i = 0; i < rows; i += 3) third[i / 3]++;
-      if (!b_in_place) b += b_stride;
+      for (int i = 0; i < rows; i += 3) {
+        third[i / 3] = a + i * a_stride;
+        __asm__("" : "+r"(third[i / 3]));
+      }
+      for (int64_t k = t->k; k > 0; k--) {
+        const CK_T *from = b_in_place ? b + *b_offset++ : b;
+        CK_V line[CK_TILE_VECTORS];
+        if (b_in_place) ahead = (uintptr_t)b + (uintptr_t)b_offset[CK_OFFSETS_AHEAD - 1] * sizeof(CK_T);
+        const int lines = b_in_place ? vectors : a_in_place ? (vectors * CK_SIMD_BYTES + 63) / 64 : 1;
+        CK_UNROLL(4)
+        for (int j = 0; j < lines; j++)
+          __builtin_prefetch((const void *)(ahead + (uintptr_t)j * (b_in_place ? CK_SIMD_BYTES : 64)));
+        ahead += ahead_step;
+        CK_UNROLL(4)
+        for (int j = 0; j < vectors; j++) line[j] = CK_OP(load)(from + j * CK_LANES);
+        CK_UNROLL(14)
+        for (int i = 0; i < rows; i++) {
+          const CK_T at = a_in_place ? third[i / 3][i % 3 * a_stride] : a[i];
+          CK_UNROLL(4)
+          for (int j = 0; j < vectors; j++) sums[i][j] += at * line[j];
+        }
+        if (!a_in_place) a += rows;
+        CK_UNROLL(5)
+        for (int i = 0; i < rows; i += 3) third[i / 3]++;
+        if (!b_in_place) b += b_stride;
+      }
     }
+    CK_OP(gemm_finish)(t, c, c_stride, rows, vectors, tail, sums);
+    if (gaps) CK_OP(gemm_runs)(t, c_tile, whole, c_stride, true);
+    a_tile += t->a_next;
+    b_tile += t->b_next;
+    c_tile += t->c_next;
   }
-  CK_OP(gemm_finish)(t, c, c_stride, rows, vectors, tail, sums);
-  if (gaps) CK_OP(gemm_runs)(t, whole, c_stride, true);
 }
 
 /* One function for each size and kind of addressing (A, then B; p packed, i in place), and a table of them. */

@@ -7,14 +7,15 @@
 
 typedef enum { GEMM_PACKED, GEMM_A_IN_PLACE, GEMM_A_RUNS, GEMM_B_OFFSETS, GEMM_B_RUNS, GEMM_WAYS } gemm_way;
 
-enum { gemm_longest = 48, gemm_widest = 64 };
+enum { gemm_longest = 48, gemm_widest = 64, gemm_series = 3 };
 
-/* One tile. Operands as they should be seen: a[rows][length], b[length][lanes], start[rows][lanes]. */
+/* One series of tiles. Operands as each should see them: a[rows][length], b[length][lanes], start[rows][lanes]. */
 typedef struct {
   ck_dtype dtype;
   gemm_way way;
   ck_gemm_tile tile;
-  int64_t length, a[CK_TILE_ROWS][gemm_longest], b[gemm_longest][gemm_widest], start[CK_TILE_ROWS][gemm_widest];
+  int64_t length, a[gemm_series][CK_TILE_ROWS][gemm_longest], b[gemm_series][gemm_longest][gemm_widest];
+  int64_t start[gemm_series][CK_TILE_ROWS][gemm_widest];
   int64_t column[gemm_widest], columns; /* where a lane stands in a row of C, -1: it is dropped; and how many stay */
   unsigned char *c_before;
   size_t c_bytes;
@@ -41,10 +42,14 @@ static void gemm_make_a(gemm_case *g) {
   }
   t->a_in_place = !packed;
   t->a_stride = packed ? -1 : t->runs ? check_pick(0, 5) : k + check_pick(0, 3);
-  void *a = elements_new("a", g->dtype, packed ? rows * k : reach + (rows - 1) * t->a_stride + k, check_side());
-  for (int64_t i = 0; i < rows; i++)
-    for (int64_t n = 0; n < g->length; n++)
-      g->a[i][n] = type->get(a, packed ? n * rows + i : (t->runs ? t->runs[n / k].a : 0) + i * t->a_stride + n % k);
+  t->a_next = check_pick(0, 10);
+  const int64_t one = packed ? rows * k : reach + (rows - 1) * t->a_stride + k;
+  void *a = elements_new("a", g->dtype, (t->tiles - 1) * t->a_next + one, check_side());
+  for (int64_t s = 0; s < t->tiles; s++)
+    for (int64_t i = 0; i < rows; i++)
+      for (int64_t n = 0; n < g->length; n++)
+        g->a[s][i][n] =
+            type->get(a, s * t->a_next + (packed ? n * rows + i : (t->runs ? t->runs[n / k].a : 0) + i * t->a_stride + n % k));
   guard_freeze(a);
   t->a = a;
 }
@@ -58,18 +63,22 @@ static void gemm_make_b(gemm_case *g, int64_t width) {
   t->b_stride = packed ? width + check_pick(0, 2) : -1;
   int64_t held = g->length; /* rows */
   for (int64_t o = 0; t->runs && o < t->k_outer; o++) held = t->runs[o].b + t->k > held ? t->runs[o].b + t->k : held;
-  const int64_t room = check_pick(0, 50), count = (packed ? (held > 0 ? held - 1 : 0) * t->b_stride : room) + width;
+  t->b_next = packed ? held * t->b_stride : check_pick(0, 10);
+  const int64_t room = check_pick(0, 50), one = (packed ? (held > 0 ? held - 1 : 0) * t->b_stride : room) + width;
+  const int64_t count = (t->tiles - 1) * t->b_next + one;
   const size_t size = element_size(g->dtype);
   char *b = guard_new("b", (size_t)count * size, size, check_side());
   const int64_t origin = packed ? 0 : check_pick(0, room);
   ptrdiff_t *offsets = packed ? NULL : gemm_offsets("b offsets", g->length + CK_OFFSETS_AHEAD);
   if (!packed) elements_fill(g->dtype, b, count);
-  for (int64_t n = 0; n < held && packed; n++)
+  for (int64_t n = 0; n < t->tiles * held && packed; n++)
     for (int64_t j = 0; j < t->lanes; j++) type->set(b, n * t->b_stride + j, element_any(g->dtype));
   for (int64_t n = 0; n < g->length; n++) {
     if (offsets) offsets[n] = check_pick(0, room) - origin;
     const int64_t row = t->runs ? t->runs[n / t->k].b + n % t->k : n;
-    for (int64_t j = 0; j < t->lanes; j++) g->b[n][j] = type->get(b, packed ? row * t->b_stride + j : origin + offsets[n] + j);
+    for (int64_t s = 0; s < t->tiles; s++)
+      for (int64_t j = 0; j < t->lanes; j++)
+        g->b[s][n][j] = type->get(b, s * t->b_next + (packed ? row * t->b_stride : origin + offsets[n]) + j);
   }
   guard_freeze(b);
   t->b = b + (size_t)origin * size;
@@ -100,14 +109,20 @@ static void gemm_make_c(gemm_case *g) {
   const size_t size = element_size(g->dtype);
   void *row_bias = check_pick(0, 1) ? elements_new("row bias", g->dtype, t->rows, check_side()) : NULL;
   void *lane_bias = check_pick(0, 1) ? elements_new("lane bias", g->dtype, t->lanes, check_side()) : NULL;
-  t->c_stride = g->columns + check_pick(0, 3);
-  g->c_bytes = (size_t)((t->rows - 1) * t->c_stride + g->columns) * size;
+  const bool beside = check_pick(0, 1);
+  t->c_next = g->columns + check_pick(0, 3);
+  t->c_stride = beside ? t->tiles * t->c_next : t->c_next;
+  if (!beside) t->c_next = t->rows * t->c_stride + check_pick(0, 3);
+  g->c_bytes = (size_t)((t->tiles - 1) * t->c_next + (t->rows - 1) * t->c_stride + g->columns) * size;
   t->c = guard_new("c", g->c_bytes, size, check_side());
-  for (int64_t i = 0; i < t->rows; i++) {
-    for (int64_t j = 0; j < t->lanes; j++) {
-      const int64_t row = row_bias ? type->get(row_bias, i) : 0, lane = lane_bias ? type->get(lane_bias, j) : 0;
-      g->start[i][j] = t->resume ? element_any(g->dtype) : (int64_t)((uint64_t)row + (uint64_t)lane);
-      if (t->resume && g->column[j] >= 0) type->set(t->c, i * t->c_stride + g->column[j], g->start[i][j]);
+  for (int64_t s = 0; s < t->tiles; s++) {
+    for (int64_t i = 0; i < t->rows; i++) {
+      for (int64_t j = 0; j < t->lanes; j++) {
+        const int64_t row = row_bias ? type->get(row_bias, i) : 0, lane = lane_bias ? type->get(lane_bias, j) : 0;
+        int64_t *const start = &g->start[s][i][j];
+        *start = t->resume ? element_any(g->dtype) : (int64_t)((uint64_t)row + (uint64_t)lane);
+        if (t->resume && g->column[j] >= 0) type->set(t->c, s * t->c_next + i * t->c_stride + g->column[j], *start);
+      }
     }
   }
   t->row_bias = row_bias;
@@ -119,21 +134,23 @@ static void gemm_make_c(gemm_case *g) {
 static void gemm_compare(gemm_case *g) {
   const ck_gemm_tile *t = &g->tile;
   const size_t size = element_size(g->dtype);
-  for (int64_t i = 0; i < t->rows; i++) {
-    for (int64_t j = 0; j < t->lanes; j++) {
-      const int64_t at = i * t->c_stride + g->column[j];
-      uint64_t sum = (uint64_t)g->start[i][j];
-      if (g->column[j] < 0) continue;
-      for (int64_t n = 0; n < g->length; n++) sum += (uint64_t)g->a[i][n] * (uint64_t)g->b[n][j];
-      const int64_t expected = element_activated(g->dtype, element_wrap(g->dtype, sum), (int)t->activation);
-      if (!CHECK_ELEMENT(g->dtype, t->c, at, expected, "c")) return;
-      memcpy(g->c_before + (size_t)at * size, (char *)t->c + (size_t)at * size, size);
+  for (int64_t s = 0; s < t->tiles; s++) {
+    for (int64_t i = 0; i < t->rows; i++) {
+      for (int64_t j = 0; j < t->lanes; j++) {
+        const int64_t at = s * t->c_next + i * t->c_stride + g->column[j];
+        uint64_t sum = (uint64_t)g->start[s][i][j];
+        if (g->column[j] < 0) continue;
+        for (int64_t n = 0; n < g->length; n++) sum += (uint64_t)g->a[s][i][n] * (uint64_t)g->b[s][n][j];
+        const int64_t expected = element_activated(g->dtype, element_wrap(g->dtype, sum), (int)t->activation);
+        if (!CHECK_ELEMENT(g->dtype, t->c, at, expected, "c")) return;
+        memcpy(g->c_before + (size_t)at * size, (char *)t->c + (size_t)at * size, size);
+      }
     }
   }
   CHECK(memcmp(g->c_before, t->c, g->c_bytes) == 0, "memory between the rows of c was written");
 }
 
-static void gemm_tile(const ck_kernels *kernels, ck_dtype dtype, gemm_way way, ck_gemm_tile tile) {
+static void gemm_tiles(const ck_kernels *kernels, ck_dtype dtype, gemm_way way, ck_gemm_tile tile) {
   static gemm_case g;
   const int64_t width = (tile.lanes + kernels->lanes - 1) / kernels->lanes * kernels->lanes;
   g.dtype = dtype;
@@ -141,8 +158,9 @@ static void gemm_tile(const ck_kernels *kernels, ck_dtype dtype, gemm_way way, c
   g.tile = tile;
   g.tile.k = check_pick(1, 12);
   g.tile.k_outer = way == GEMM_A_RUNS ? check_pick(0, 4) : 1;
+  g.tile.tiles = check_pick(1, gemm_series);
   g.length = g.tile.k * g.tile.k_outer;
-  check_note(" k=%lldx%lld", (long long)g.tile.k_outer, (long long)g.tile.k);
+  check_note(" k=%lldx%lld tiles=%lld", (long long)g.tile.k_outer, (long long)g.tile.k, (long long)g.tile.tiles);
   gemm_make_a(&g);
   gemm_make_b(&g, width);
   gemm_make_runs(&g);
@@ -187,7 +205,8 @@ static void gemm_chain(const ck_kernel_table *table, ck_dtype dtype, int rows, i
                           .k_outer = 1,
                           .k = length,
                           .rows = rows,
-                          .lanes = lanes};
+                          .lanes = lanes,
+                          .tiles = 1};
   table->of[dtype].gemm(&t);
   for (int i = 0; i < rows; i++) {
     for (int j = 0; j < lanes; j++) {
@@ -217,6 +236,7 @@ static void gemm_nan(const ck_kernels *kernels, ck_dtype dtype, ck_activation ac
                           .k = 3,
                           .rows = (int)rows,
                           .lanes = (int)lanes,
+                          .tiles = 1,
                           .activation = activation};
   kernels->gemm(&t);
   for (int64_t i = 0; i < rows; i++)
@@ -252,7 +272,7 @@ static void test_gemm(const ck_kernel_table *table, ck_dtype dtype) {
             .rows = rows, .lanes = lanes, .resume = kind % 2, .activation = (ck_activation)(kind / 2 % 3)};
         if (check_case("gemm %s %s rows=%d lanes=%d %s resume=%d activation=%d", table->name, name, rows, lanes, ways[kind / 6],
                        tile.resume, (int)tile.activation))
-          gemm_tile(kernels, dtype, (gemm_way)(kind / 6), tile);
+          gemm_tiles(kernels, dtype, (gemm_way)(kind / 6), tile);
       }
       if (element_types[dtype].real && lanes % kernels->lanes == 0 && !CHECK_SANITIZED)
         if (check_case("gemm %s %s rows=%d lanes=%d order of the sum", table->name, name, rows, lanes))
