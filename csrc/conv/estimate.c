@@ -7,7 +7,7 @@
 
 #define CYCLES_LOWER_VECTOR 6.0  /* load, store and their share of a move */
 #define CYCLES_LOWER_AGAIN 3.0   /* more, where a channel is read tap by tap */
-#define CYCLES_FETCH_VECTOR 10.0 /* the first look at a vector of the input */
+#define CYCLES_FETCH_LINE 10.0   /* the first look at a line of the input */
 #define CYCLES_LOWER_ELEMENT 1.5 /* where elements are gathered one by one or widened */
 #define CYCLES_PACK_WEIGHT 0.4   /* an element of the weights, transposed */
 #define CYCLES_PACK_FAR 0.5      /* the same from beyond L2 */
@@ -19,6 +19,7 @@
 #define CYCLES_SPLIT_VECTOR 0.15 /* of a step: two lines of cache for a vector, which starts anywhere in the first */
 #define CYCLES_SPLIT_FAR 0.3     /* more, where the lines of all channels and kernel rows do not stay in L1 */
 #define LOADS_PAGE 2.8 /* as much as so many loads, for each vector: each step looks into another plane, on another page */
+#define CYCLES_TILE_PAGES 25.0 /* more for a tile, for the same reason */
 #define PAGE_BYTES 4096.0
 
 /* What the steps of a tile take beside its multiply-adds. */
@@ -68,8 +69,10 @@ static double moving_cycles(const ck_conv_plan *plan) {
   const int64_t stride = t->window.stride[2];
   const bool gathered = !channels_last && ((stride > 2 && stride != 4) || p->src_dtype != ck_sum_of(plan));
   const double lanes = ck_kernels_of(plan)->lanes, pixels = (double)ck_volume(t->window.out);
+  const double source = (double)ck_dtype_size(p->src_dtype);
   const double vector = gathered ? CYCLES_LOWER_ELEMENT * lanes : CYCLES_LOWER_VECTOR;
-  const double fetch = (double)ck_in_channels(plan) * (double)ck_volume(t->window.in) / lanes * CYCLES_FETCH_VECTOR;
+  const double fetch =
+      (double)ck_in_channels(plan) * (double)ck_volume(t->window.in) * source / CK_ALIGNMENT * CYCLES_FETCH_LINE;
   if (t->pixels == CK_PIXELS_IN_PLACE) return 0;
   if (t->pixels == CK_PIXELS_TRANSPOSED) {
     const ck_window *w = &t->window;
@@ -130,7 +133,8 @@ static double multiplying_cycles(const ck_conv_plan *plan) {
   const double grid = t->pixel_lanes ? grid_cycles(channels, t->rows, ck_ceil_div(length, lanes), t->vectors, more)
                                      : grid_cycles(length, t->rows, ck_ceil_div(channels, lanes), t->vectors, more);
   const double tiles = (double)ck_channel_tile_count(plan) * (double)count * (double)ck_ceil_div(length, ck_tile_pixels(plan));
-  return (double)ck_reduction(plan) * grid * (double)count + CYCLES_TILE * tiles * (double)blocks;
+  const double tile = CYCLES_TILE + (t->pixels == CK_PIXELS_IN_PLACE ? CYCLES_TILE_PAGES : 0);
+  return (double)ck_reduction(plan) * grid * (double)count + tile * tiles * (double)blocks;
 }
 
 /* Whether lanes that run on over the ends of rows compute columns that are left out. */

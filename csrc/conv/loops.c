@@ -283,14 +283,14 @@ static bool multiply(const ck_loops_call *call, ck_loops_task *task, int64_t til
   return true;
 }
 
-/* Cuts pixels [first, last) into tiles and returns their number. */
-static int64_t cut(const ck_loops_call *call, ck_loops_task *task, int64_t first, int64_t last) {
+/* Cuts pixels [first, last) of the sample into tiles and returns their number. */
+static int64_t cut(const ck_loops_call *call, ck_loops_task *task, const char *sample, int64_t first, int64_t last) {
   const ck_conv_plan *plan = call->plan;
   if (plan->tiling.pixels == CK_PIXELS_PANEL) {
     task->panel = ck_panel_of(&plan->tiling, last - first);
     return ck_panel_tiles(plan, &task->panel, first, last, task->tiles);
   }
-  if (!ck_loops_viewed(&plan->tiling)) return ck_tiles_cut(plan, first, last, task->tiles);
+  if (!ck_loops_viewed(&plan->tiling)) return ck_tiles_cut(plan, sample, first, last, task->tiles);
   const ck_view *before = task->view;
   task->view = &task->views[before == task->views];
   ck_view_of(plan, first, last, task->view);
@@ -329,11 +329,9 @@ static void bring(const ck_loops_call *call, ck_loops_task *task, const char *sa
 }
 
 /* A group of pixels, one block of K at a time. Returns whether to go on. */
-static bool run_group(const ck_loops_call *call, ck_loops_task *task, int64_t first, int64_t last) {
+static bool run_group(const ck_loops_call *call, ck_loops_task *task, const char *sample, int64_t first, int64_t last) {
   const ck_conv_plan *plan = call->plan;
-  const int64_t blocks = ck_k_block_count(&plan->tiling), count = cut(call, task, first, last);
-  const char *sample = (const char *)call->buffers->src +
-                       task->sample * call->buffers->src_batch_stride * ck_dtype_size(plan->problem.src_dtype);
+  const int64_t blocks = ck_k_block_count(&plan->tiling), count = cut(call, task, sample, first, last);
   for (int64_t b = 0; b < blocks; b++) {
     const ck_k_block block = ck_k_block_at(&plan->tiling, b);
     bring(call, task, sample, first, count, block);
@@ -344,13 +342,18 @@ static bool run_group(const ck_loops_call *call, ck_loops_task *task, int64_t fi
   return true;
 }
 
-/* Where the group that begins at a pixel must end: a panel holds whole rows of one depth, or a part of one row. */
-static int64_t group_end(const ck_loops_call *call, int64_t from, int64_t step, int64_t last) {
+/* Where the group that begins at a pixel must end: a panel holds whole rows of one depth, or a part of one row; in place, the next
+ * group begins where a vector does. */
+static int64_t group_end(const ck_loops_call *call, const char *sample, int64_t from, int64_t step, int64_t last) {
   const ck_conv_tiling *t = &call->plan->tiling;
   if (ck_loops_viewed(t)) return ck_view_end(&t->window, from, step, last);
-  const int64_t row = t->window.out[2], within = t->group_pixels < row ? row : row * t->window.out[1];
   const int64_t end = ck_min(from + step, last);
-  return t->pixels == CK_PIXELS_PANEL ? ck_min(end, (from / within + 1) * within) : end;
+  if (t->pixels == CK_PIXELS_PANEL) {
+    const int64_t row = t->window.out[2], within = t->group_pixels < row ? row : row * t->window.out[1];
+    return ck_min(end, (from / within + 1) * within);
+  }
+  const int64_t late = ck_tiles_late(call->plan, sample, from);
+  return end == last || late >= end - from ? end : end - late;
 }
 
 static void run_task(const void *context, int64_t number, int slot) {
@@ -376,11 +379,13 @@ static void run_task(const void *context, int64_t number, int slot) {
       .slot = slot,
   };
   task.channel0 = ck_channel_tile_at(plan, task.channel_tile0).first;
+  const char *sample =
+      (const char *)call->buffers->src + part.sample * call->buffers->src_batch_stride * ck_dtype_size(plan->problem.src_dtype);
   const int64_t pixels = part.pixel1 - part.pixel0, groups = ck_ceil_div(pixels, t->group_pixels);
   const int64_t even = ck_round_up(ck_ceil_div(pixels, groups), t->pixel_unit), step = ck_min(even, t->group_pixels);
   for (int64_t from = part.pixel0, to; from < part.pixel1; from = to) {
-    to = group_end(call, from, step, part.pixel1);
-    if (!run_group(call, &task, from, to)) return;
+    to = group_end(call, sample, from, step, part.pixel1);
+    if (!run_group(call, &task, sample, from, to)) return;
   }
 }
 

@@ -29,28 +29,44 @@ void ck_tap_at(const ck_window *w, int64_t tap, int64_t at[CK_AXES]) {
   at[0] = tap / w->kernel[2] / w->kernel[1];
 }
 
+/* Where the first tap of a pixel lies in its channel, if there is no padding. */
+static ptrdiff_t offset_of(const ck_window *w, const int64_t steps[CK_AXES], const int64_t at[CK_AXES]) {
+  ptrdiff_t offset = 0;
+  for (int axis = 0; axis < CK_AXES; axis++) offset += at[axis] * w->stride[axis] * steps[axis];
+  return offset;
+}
+
 /* Whether the tile lies in one output row and nothing beyond the sample would be read. In place, there is no padding; whole
  * vectors are loaded, so that the lanes after the last pixel must be inside the channel's plane too. */
 static bool readable_in_place(const ck_conv_plan *plan, const int64_t steps[CK_AXES], ck_tile *tile) {
   const ck_window *w = &plan->tiling.window;
   int64_t reach = 0;
   if (tile->at[2] + tile->count > w->out[2]) return false;
-  tile->origin = 0;
-  for (int axis = 0; axis < CK_AXES; axis++) {
-    tile->origin += tile->at[axis] * w->stride[axis] * steps[axis];
-    reach += (w->kernel[axis] - 1) * w->dilation[axis] * steps[axis];
-  }
+  for (int axis = 0; axis < CK_AXES; axis++) reach += (w->kernel[axis] - 1) * w->dilation[axis] * steps[axis];
+  tile->origin = offset_of(w, steps, tile->at);
   return tile->origin + reach + tile->width <= plane(w);
 }
 
 int64_t ck_tiles_most(const ck_conv_plan *plan, int64_t pixels) {
   const ck_conv_tiling *t = &plan->tiling;
   const int64_t most = ck_tile_pixels(plan);
-  const int64_t rows = t->pixels == CK_PIXELS_LOWERED ? 1 : pixels / t->window.out[2] + 2;
-  return ck_min(pixels, ck_ceil_div(pixels, most) + rows + 1);
+  const int64_t rows = t->pixels == CK_PIXELS_LOWERED ? 0 : pixels / t->window.out[2] + 2;
+  return ck_min(pixels, ck_ceil_div(pixels, most) + 2 * rows + 1);
 }
 
-int64_t ck_tiles_cut(const ck_conv_plan *plan, int64_t first, int64_t last, ck_tile *tiles) {
+int64_t ck_tiles_late(const ck_conv_plan *plan, const void *sample, int64_t pixel) {
+  const ck_window *w = &plan->tiling.window;
+  const ck_dtype dtype = plan->problem.src_dtype;
+  const int64_t size = ck_dtype_size(dtype), vector = ck_isa_lanes(plan->isa, dtype) * size;
+  const bool all = ck_volume(w->kernel) == 1 && plane(w) * size % vector == 0;
+  if (plan->tiling.pixels != CK_PIXELS_IN_PLACE || !plan->tiling.pixel_lanes || !all) return 0;
+  int64_t at[CK_AXES], steps[CK_AXES];
+  ck_place_of(w, pixel, at);
+  ck_steps_of(plan, steps);
+  return (int64_t)(((uintptr_t)sample + (uintptr_t)(offset_of(w, steps, at) * size)) % (uintptr_t)vector) / size;
+}
+
+int64_t ck_tiles_cut(const ck_conv_plan *plan, const void *sample, int64_t first, int64_t last, ck_tile *tiles) {
   const ck_conv_tiling *t = &plan->tiling;
   const int lanes = ck_isa_lanes(plan->isa, ck_dtype_sum(plan->problem.src_dtype));
   const int64_t most = ck_tile_pixels(plan);
@@ -60,13 +76,14 @@ int64_t ck_tiles_cut(const ck_conv_plan *plan, int64_t first, int64_t last, ck_t
   while (first < last) {
     /* In place, a tile must not cross the end of an output row. */
     const int64_t stop = t->pixels == CK_PIXELS_IN_PLACE ? ck_min(last, first + t->window.out[2] - at[2]) : last;
-    const int64_t parts = ck_ceil_div(stop - first, most);
+    const int64_t late = ck_tiles_late(plan, sample, first);
+    const int64_t parts = ck_ceil_div(stop - first + late, most);
     for (int64_t i = 0; i < parts; i++) {
-      ck_tile *tile = &tiles[count++];
       /* Rows are shared out evenly; lanes fill tile after tile, so that only the last vector is partial. */
-      const int64_t from = t->pixel_lanes ? i * most : ck_share(stop - first, parts, i);
-      const int64_t to = t->pixel_lanes ? ck_min((i + 1) * most, stop - first) : ck_share(stop - first, parts, i + 1);
+      const int64_t from = t->pixel_lanes ? ck_max(i * most - late, 0) : ck_share(stop - first, parts, i);
+      const int64_t to = t->pixel_lanes ? ck_min((i + 1) * most - late, stop - first) : ck_share(stop - first, parts, i + 1);
       const int pixels = (int)(to - from);
+      ck_tile *tile = &tiles[count++];
       *tile = (ck_tile){.pixel = first + from,
                         .at = {at[0], at[1], at[2]},
                         .count = pixels,

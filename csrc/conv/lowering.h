@@ -41,8 +41,13 @@ CK_INLINE void ck_step_on(const int64_t size[CK_AXES], int64_t at[CK_AXES]) {
 ck_move *ck_move_row(const ck_window *w, const int64_t at[CK_AXES], const int64_t tap[CK_AXES], const int64_t steps[CK_AXES],
                      int64_t count, ptrdiff_t dst, int64_t step, ck_move *move);
 
-/* Cuts pixels [first, last) into tiles (at most ck_tiles_most of them). Tiles that can be read in place get their origin. */
-int64_t ck_tiles_cut(const ck_conv_plan *plan, int64_t first, int64_t last, ck_tile *tiles);
+/* Cuts pixels [first, last) of a sample into tiles (at most ck_tiles_most of them). Tiles that can be read in place get their
+ * origin. */
+int64_t ck_tiles_cut(const ck_conv_plan *plan, const void *sample, int64_t first, int64_t last, ck_tile *tiles);
+/* How many pixels after the place where a vector of the input would begin, in all channels, a pixel is that is read in place. A
+ * first tile that is so much shorter lets the next ones begin there. Large arrays of NumPy begin 16 bytes after a line of cache:
+ * every second vector would lie on two lines, and tiles take a fifth more time. 0 where channels or taps lie differently. */
+int64_t ck_tiles_late(const ck_conv_plan *plan, const void *sample, int64_t pixel);
 int64_t ck_tiles_most(const ck_conv_plan *plan, int64_t pixels);
 
 /* Offset at which the tile is read: in place, or in the lowered block. */

@@ -182,25 +182,26 @@ static ck_tile *cut_region(const ck_conv_plan *plan, const ck_view *view, region
   const ck_conv_tiling *t = &plan->tiling;
   const ck_window *w = &t->window;
   const int axis = axis_of(t, length_of(at[1]), length_of(at[2])), other = 3 - axis;
-  const int64_t length = length_of(at[axis]), parts = ck_ceil_div(length, t->rows);
+  const int64_t length = length_of(at[axis]), parts = ck_ceil_div(length, t->rows), low = length / parts, high = length % parts;
   const bool sees = taps_of(at[0]) > 0 && taps_of(at[1]) > 0 && taps_of(at[2]) > 0;
   int64_t place[CK_AXES];
+  place[axis] = at[axis]->first;
   for (place[0] = at[0]->first; place[0] < at[0]->last; place[0]++) {
     for (place[other] = at[other]->first; place[other] < at[other]->last; place[other]++) {
-      for (int64_t part = 0; part < parts; part++, tile++) {
-        place[axis] = at[axis]->first + ck_share(length, parts, part);
-        const int pixels = (int)(at[axis]->first + ck_share(length, parts, part + 1) - place[axis]);
-        *tile = (ck_tile){.pixel = (place[0] * w->out[1] + place[1]) * w->out[2] + place[2],
-                          .count = pixels,
-                          .run = pixels,
-                          .packed = CK_IN_PLACE,
-                          .region = number,
-                          .pixel_step = axis == 1 ? w->out[2] : 1,
-                          .stride = w->stride[axis] * view->step[axis]};
-        for (int i = 0; i < CK_AXES && sees; i++) {
-          const int64_t first = place[i] * w->stride[i] - w->before[i] + at[i]->tap0 * w->dilation[i];
-          tile->origin += (first - view->first[i]) * view->step[i];
-        }
+      ck_tile next = {.pixel = (place[0] * w->out[1] + place[1]) * w->out[2] + place[2],
+                      .packed = CK_IN_PLACE,
+                      .region = number,
+                      .pixel_step = axis == 1 ? w->out[2] : 1,
+                      .stride = w->stride[axis] * view->step[axis]};
+      for (int i = 0; i < CK_AXES && sees; i++) {
+        const int64_t first = place[i] * w->stride[i] - w->before[i] + at[i]->tap0 * w->dilation[i];
+        next.origin += (first - view->first[i]) * view->step[i];
+      }
+      for (int64_t part = 0; part < parts; part++) {
+        next.count = next.run = (int)(low + (part < high)); /* as ck_share does, without its divisions */
+        *tile++ = next;
+        next.pixel += next.count * next.pixel_step;
+        if (sees) next.origin += next.count * next.stride;
       }
     }
   }

@@ -2,6 +2,7 @@
  * algorithm, layout and dtype, weights prepared or not, one to three threads.
  *
  * Every buffer is guarded, and inputs are read-only while the library runs. Workspace and output begin as NaN. */
+#include "conv/lowering.h"
 #include "convkit.h"
 #include "elements.h"
 #include "windows.h"
@@ -209,7 +210,8 @@ static void test_refused(void) {
         run_refused(algorithm, &(ck_control){.num_threads = threads[i]}, CK_STATUS_NUM_THREADS);
     if (!check_case("interruption of %s", ck_conv_algorithm_name(algorithm))) continue;
     int asked = 0;
-    if (run_refused(algorithm, &(ck_control){1, always, &asked}, CK_STATUS_INTERRUPTED)) CHECK(asked == 1, "asked %d times", asked);
+    if (run_refused(algorithm, &(ck_control){1, always, &asked}, CK_STATUS_INTERRUPTED))
+      CHECK(asked == 1, "asked %d times", asked);
   }
 }
 
@@ -248,9 +250,75 @@ static void test_wild(void) {
   }
 }
 
+/* ---- Tiles --------------------------------------------------------------------------------------------------------------- */
+
+/* Tiles follow each other; those read in place begin where a vector does, but for the first. */
+static void check_tiles(const ck_conv_plan *plan, const char *sample, int64_t first, int64_t last, const ck_tile *tiles,
+                        int64_t count) {
+  const ck_dtype dtype = plan->problem.src_dtype;
+  const int64_t size = ck_dtype_size(dtype), vector = ck_isa_lanes(plan->isa, dtype) * size;
+  int64_t next = first;
+  for (int64_t i = 0; i < count; i++) {
+    CHECK(tiles[i].pixel == next && tiles[i].count > 0, "tile %d begins at %d, not %d", (int)i, (int)tiles[i].pixel, (int)next);
+    next += tiles[i].count;
+    if (i == 0 || tiles[i].packed != CK_IN_PLACE || ck_volume(plan->tiling.window.in) * size % vector) continue;
+    const uintptr_t at = (uintptr_t)sample + (uintptr_t)(tiles[i].origin * size);
+    CHECK(at % (uintptr_t)vector == 0, "tile %d begins %d bytes after a vector", (int)i, (int)(at % (uintptr_t)vector));
+  }
+  CHECK(next == last, "the tiles end at %d, not %d", (int)next, (int)last);
+}
+
+/* Tiles of a series are alike, and as far from each other; one row of pixels is a first tile, a series and a last tile. */
+static void check_series(const ck_tile *tiles, int64_t count) {
+  int64_t joined = 0, series = 0;
+  for (const ck_tile *tile = tiles; joined < count; tile += tile->series, series++) {
+    CHECK(tile->series >= 1 && joined + tile->series <= count, "a series of %d", (int)tile->series);
+    for (int64_t i = 2; i < tile->series; i++)
+      CHECK(tile[i].count == tile->count && tile[i].pixel - tile[i - 1].pixel == tile[1].pixel - tile->pixel &&
+                ck_tile_place(&tile[i]) - ck_tile_place(&tile[i - 1]) == ck_tile_place(&tile[1]) - ck_tile_place(tile),
+            "tile %d of a series", (int)i);
+    joined += tile->series;
+    if (tile->series < 1) break;
+  }
+  CHECK(series <= 4, "%d series", (int)series);
+}
+
+static void test_tiles(void) {
+  static const char memory[128] __attribute__((aligned(64)));
+  for (int64_t i = 0; i < check_draws(2000); i++) {
+    if (!check_case("tiles")) continue;
+    ck_conv_problem p = {.g = 1, .ic = check_pick(1, 300), .oc = check_pick(1, 70), .n = 1, .prepared = true};
+    p.src_dtype = check_pick(0, 1) ? CK_DTYPE_f32 : CK_DTYPE_f64;
+    for (int axis = 0; axis < CK_AXES; axis++) {
+      p.window.in[axis] = p.window.out[axis] = axis == 0 ? 1 : check_pick(1, 3) == 1 ? 8 * check_pick(1, 6) : check_pick(1, 50);
+      p.window.kernel[axis] = p.window.stride[axis] = p.window.dilation[axis] = 1;
+    }
+    check_note(" %s ic%d oc%d", element_types[p.src_dtype].name, (int)p.ic, (int)p.oc);
+    window_note(&p.window);
+    ck_conv_plan plan;
+    ck_isa_use((int)check_pick(0, ck_isa_count() - 1));
+    const ck_status status = ck_conv_plan_init(&plan, &p, CK_ALGORITHM_direct + (int)check_pick(0, 1));
+    CHECK(status == CK_STATUS_OK, "%s", ck_status_name((int)status));
+    const ck_conv_tiling *t = &plan.tiling;
+    if (status || !t->pixel_lanes || (t->pixels != CK_PIXELS_IN_PLACE && t->pixels != CK_PIXELS_LOWERED)) continue;
+    const int64_t pixels = ck_volume(p.window.out), first = check_pick(0, pixels - 1), last = check_pick(first + 1, pixels);
+    const int64_t most = ck_tiles_most(&plan, last - first);
+    ck_tile *tiles = malloc((size_t)most * sizeof *tiles);
+    const char *sample = memory + check_pick(0, 15) * ck_dtype_size(p.src_dtype) % 64;
+    const int64_t count = ck_tiles_cut(&plan, sample, first, last, tiles);
+    CHECK(count <= most, "%d tiles, not more than %d", (int)count, (int)most);
+    check_tiles(&plan, sample, first, last, tiles, count);
+    ck_tiles_join(tiles, count);
+    check_series(tiles, count);
+    free(tiles);
+  }
+  ck_isa_use(0);
+}
+
 int main(int argc, char **argv) {
   check_start(argc, argv);
   test_exact();
+  test_tiles();
   test_refused();
   test_wild();
   return check_end();
