@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SOURCES := $(shell find csrc -type f) $(wildcard convkit/*.pyx convkit/*.pxd)
 
 .SECONDARY:
-.PHONY: demo test bench bench-peers lint docs sanitize test-c sanitize-c test-neon clean
+.PHONY: demo test bench bench-peers lint docs sanitize test-c sanitize-c test-neon test-avx512 clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py
@@ -118,6 +118,16 @@ $(eval $(call c_core,build/neon,$(NEON_CC) $(CORE_FLAGS) -Wall -Wextra -Werror,)
 $(eval $(call c_programs,build/neon,$(NEON_CC) $(CORE_FLAGS) -static,$(NEON_CORE)))
 test-neon: $(call programs,build/neon,$(NEON_ISAS))
 	$(call run,$^,$(NEON_RUN),$(SAMPLE))
+
+# With AVX-512 on a machine without it, by an emulator; a sample, because it is slow.
+KERNEL ?= $(lastword $(sort $(wildcard /boot/vmlinuz-*)))
+EMULATED_SAMPLE ?= 5
+EMULATED_ISAS := $(call isas_of,x86_64)
+EMULATED_CORE := $(call core,build/emulated,$(EMULATED_ISAS))
+$(eval $(call c_core,build/emulated,$(CC) $(CORE_FLAGS),))
+$(eval $(call c_programs,build/emulated,$(CC) $(CORE_FLAGS) -static,$(EMULATED_CORE)))
+test-avx512: $(call programs,build/emulated,$(EMULATED_ISAS))
+	sh tests/emulate.sh build/emulated/pc '$(KERNEL)' $(EMULATED_SAMPLE) $^
 
 clean:
 	rm -rf build dist *.egg-info convkit/_core.c convkit/*.so convkit/include convkit/lib docs/_build $(VENV)/installed* $(PEERS_VENV)/installed

@@ -5,20 +5,22 @@
  *
  * Serves the channels-first store of channel lanes, the packing of weights, and the strips of Winograd tiles. */
 
-/* The columns of a block of `rows` rows at src, of which `columns` are there, as vectors. */
-CK_INLINE void CK_OP(transpose_block)(const CK_T *src, const ptrdiff_t src_stride, const int rows, const int columns, CK_V *x) {
+/* The columns of a block at src as vectors, of which `columns` are there: `high` vectors of CK_LANES / high columns each, of `high`
+ * rows each. Rows from `rows` on are any of the others. `high` is a power of two. */
+CK_INLINE void CK_OP(transpose_block)(const CK_T *src, const ptrdiff_t src_stride, const int rows, const int columns,
+                                      const int high, CK_V *x) {
   CK_V y[CK_LANES];
   CK_UNROLL(16)
-  for (int r = 0; r < CK_LANES; r++) x[r] = CK_OP(load_first)(src + (r < rows ? r : 0) * src_stride, columns);
+  for (int r = 0; r < high; r++) x[r] = CK_OP(load_first)(src + (r < rows ? r : 0) * src_stride, columns);
   CK_UNROLL(4)
-  for (int round = 1; round < CK_LANES; round *= 2) {
+  for (int round = 1; round < high; round *= 2) {
     CK_UNROLL(8)
-    for (int r = 0; r < CK_LANES / 2; r++) {
-      y[2 * r] = CK_OP(zip_low)(x[r], x[r + CK_LANES / 2]);
-      y[2 * r + 1] = CK_OP(zip_high)(x[r], x[r + CK_LANES / 2]);
+    for (int r = 0; r < high / 2; r++) {
+      y[2 * r] = CK_OP(zip_low)(x[r], x[r + high / 2]);
+      y[2 * r + 1] = CK_OP(zip_high)(x[r], x[r + high / 2]);
     }
     CK_UNROLL(16)
-    for (int r = 0; r < CK_LANES; r++) x[r] = y[r];
+    for (int r = 0; r < high; r++) x[r] = y[r];
   }
 }
 
@@ -29,20 +31,23 @@ CK_INLINE CK_V CK_OP(add_zero_times)(CK_V seen, const CK_V *x, const int count) 
   return seen;
 }
 
-/* Rows [i, i + rows) of src, up to the block of columns that begins at `last` or just before: a whole vector to each row of dst.
- * Returns the first column that is left. */
-CK_INLINE int64_t CK_OP(transpose_whole)(const ck_transpose *t, const int64_t i, const int rows, const int64_t last,
-                                         CK_V *seen) {
+/* Rows [i, i + rows) of src, up to the block of columns that begins at `last` or just before: `high` lanes, at least `rows`, to
+ * each row of dst. Returns the first column that is left. */
+CK_INLINE int64_t CK_OP(transpose_whole)(const ck_transpose *t, const int64_t i, const int rows, const int high,
+                                         const int64_t last, CK_V *seen) {
   const CK_T *src = (const CK_T *)t->src + i * t->src_stride;
   const ptrdiff_t src_stride = t->src_stride, dst_stride = t->dst_stride;
   int64_t j = 0;
   for (; j <= last; j += CK_LANES) {
     CK_V x[CK_LANES];
-    CK_OP(transpose_block)(src + j, src_stride, rows, CK_LANES, x);
-    if (t->finite) *seen = CK_OP(add_zero_times)(*seen, x, CK_LANES);
+    CK_OP(transpose_block)(src + j, src_stride, rows, CK_LANES, high, x);
+    if (t->finite) *seen = CK_OP(add_zero_times)(*seen, x, high);
     CK_T *to = (CK_T *)t->dst + j * dst_stride + i;
     CK_UNROLL(16)
-    for (int r = 0; r < CK_LANES; r++, to += dst_stride) CK_OP(store)(to, x[r]);
+    for (int c = 0; c < CK_LANES; c++, to += dst_stride) {
+      const int from = c % (CK_LANES / high) * high;
+      CK_OP(store_between)(to - from, x[c / (CK_LANES / high)], from, from + high);
+    }
   }
   return j;
 }
@@ -50,6 +55,7 @@ CK_INLINE int64_t CK_OP(transpose_whole)(const ck_transpose *t, const int64_t i,
 static void CK_OP(transpose)(const ck_transpose *t) {
   const CK_T *src = t->src;
   CK_T *dst = t->dst;
+  const int few = CK_LANES < 4 ? CK_LANES : 4; /* photographs have up to four channels */
   const int64_t turns = t->turns > 1 ? t->turns : 1, turn_rows = t->columns / turns;
   CK_V seen = {0}; /* zero times every element: NaN stays */
   for (int64_t i = 0; i < t->rows; i += CK_LANES) {
@@ -57,14 +63,16 @@ static void CK_OP(transpose)(const ck_transpose *t) {
     const int stored = t->fill ? CK_LANES : rows;
     int64_t j = 0, turn = 0, row = 0; /* j = row * turns + turn */
     if (turns == 1 && rows == CK_LANES) {
-      j = row = CK_OP(transpose_whole)(t, i, CK_LANES, t->columns - CK_LANES, &seen);
+      j = row = CK_OP(transpose_whole)(t, i, CK_LANES, CK_LANES, t->columns - CK_LANES, &seen);
+    } else if (turns == 1 && t->dst_stride == rows && few < CK_LANES && rows <= few) {
+      j = row = CK_OP(transpose_whole)(t, i, rows, few, t->columns - 2 * CK_LANES, &seen);
     } else if (turns == 1 && t->dst_stride == rows) {
       /* A vector hangs over into rows of dst that are written after it; over the last ones it must not. */
-      j = row = CK_OP(transpose_whole)(t, i, rows, t->columns - 2 * CK_LANES, &seen);
+      j = row = CK_OP(transpose_whole)(t, i, rows, CK_LANES, t->columns - 2 * CK_LANES, &seen);
     }
     for (; j + CK_LANES <= t->columns; j += CK_LANES) {
       CK_V x[CK_LANES];
-      CK_OP(transpose_block)(src + i * t->src_stride + j, t->src_stride, rows, CK_LANES, x);
+      CK_OP(transpose_block)(src + i * t->src_stride + j, t->src_stride, rows, CK_LANES, CK_LANES, x);
       if (t->finite) seen = CK_OP(add_zero_times)(seen, x, CK_LANES);
       CK_UNROLL(16)
       for (int r = 0; r < CK_LANES; r++) {
@@ -75,7 +83,7 @@ static void CK_OP(transpose)(const ck_transpose *t) {
     if (j == t->columns) continue;
     const int columns = (int)(t->columns - j);
     CK_V x[CK_LANES];
-    CK_OP(transpose_block)(src + i * t->src_stride + j, t->src_stride, rows, columns, x);
+    CK_OP(transpose_block)(src + i * t->src_stride + j, t->src_stride, rows, columns, CK_LANES, x);
     if (t->finite) seen = CK_OP(add_zero_times)(seen, x, columns);
     CK_UNROLL(16)
     for (int r = 0; r < CK_LANES; r++) {
