@@ -26,7 +26,7 @@ ck_split ck_split_for(int64_t images, const ck_split_side side[2], int num_threa
   if (num_threads == 1) return best;
   trial found = try_parts(images, side, side[0].least, side[1].least, num_threads);
   const int64_t least = images * side[0].least * side[1].least;
-  const int64_t most = ck_max(TASKS_MOST * num_threads, least + 2 * num_threads);
+  const int64_t most = ck_max(TASKS_MOST * num_threads, least + ck_max(2 * num_threads, least));
   for (int64_t a = side[0].least; a <= side[0].most && (a == side[0].least || images * a * side[1].least <= most); a++) {
     for (int64_t b = side[1].least; b <= side[1].most && (b == side[1].least || images * a * b <= most); b++) {
       if (found.span < GOOD_ENOUGH) break;

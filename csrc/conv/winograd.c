@@ -138,8 +138,11 @@ static void multiply_run(const ck_winograd_call *call, ck_gemm_tile *g, const ch
 /* Where V and M of a block lie, and what of them is multiplied. */
 typedef struct {
   ck_winograd_block block;
-  int64_t v_tiles, tiles; /* rows of V and of M for a slice or plane */
-  int64_t v_plane, v_first, m_plane, m_row;
+  /* Rows of V and of M for a slice or plane, and the first of V: in the planes e at such ends. */
+  int64_t v_tiles[CK_WINOGRAD_ENDS], tiles[CK_WINOGRAD_ENDS], v_first[CK_WINOGRAD_ENDS];
+  int64_t v_plane, m_plane, m_row;
+  int planes[CK_WINOGRAD_MOST * CK_WINOGRAD_MOST]; /* those that hold any */
+  int64_t plane_count;
   const char *v;
   char *m;
   bool deep;   /* not every tap lies inside the input in depth */
@@ -147,19 +150,25 @@ typedef struct {
 } ck_product;
 
 static ck_product product_of(const ck_winograd *w, ck_winograd_block whole, ck_winograd_block block, const char *v, char *m) {
-  const int64_t v_tiles = ck_winograd_tiles(w, whole), tiles = ck_winograd_tiles(w, block), m_row = ck_winograd_m_row(w);
-  return (ck_product){.block = block,
-                      .v_tiles = v_tiles,
-                      .tiles = tiles,
-                      .v_plane = ck_winograd_plane(w, ck_winograd_slots(w, whole) * v_tiles, w->v_row),
-                      .v_first = ck_winograd_slot(w, block.plane0 - whole.plane0, 0) * v_tiles +
-                                 ck_winograd_first_tile(w, block.unit0) - ck_winograd_first_tile(w, whole.unit0),
-                      .m_plane = ck_winograd_plane(w, block.planes * tiles, m_row),
-                      .m_row = m_row,
-                      .v = v,
-                      .m = m,
-                      .deep = w->depth_taps > 1 || w->depth_before > 0 || (w->depth_out - 1) * w->depth_stride >= w->depth_in,
-                      .joined = tiles == v_tiles && (w->depth_taps == 1 || w->depth_stride == 1)};
+  const int64_t m_row = ck_winograd_m_row(w);
+  const int64_t first = ck_winograd_first_tile(w, block.unit0), whole_first = ck_winograd_first_tile(w, whole.unit0);
+  ck_product p = {.block = block,
+                  .v_plane = ck_winograd_plane(w, ck_winograd_slots(w, whole) * ck_winograd_tiles(w, whole), w->v_row),
+                  .m_plane = ck_winograd_plane(w, block.planes * ck_winograd_tiles(w, block), m_row),
+                  .m_row = m_row,
+                  .v = v,
+                  .m = m,
+                  .deep = w->depth_taps > 1 || w->depth_before > 0 || (w->depth_out - 1) * w->depth_stride >= w->depth_in,
+                  .joined = block.units == whole.units && (w->depth_taps == 1 || w->depth_stride == 1)};
+  for (int ends = 0; ends < CK_WINOGRAD_ENDS; ends++) {
+    p.v_tiles[ends] = ck_winograd_held(w, whole, ends);
+    p.tiles[ends] = ck_winograd_held(w, block, ends);
+    p.v_first[ends] = ck_winograd_slot(w, block.plane0 - whole.plane0, 0) * p.v_tiles[ends] +
+                      ck_winograd_rank(w, first, ends) - ck_winograd_rank(w, whole_first, ends);
+  }
+  for (int e = 0; e < w->elements; e++)
+    if (p.tiles[ck_winograd_ends(w, e)] > 0) p.planes[p.plane_count++] = e;
+  return p;
 }
 
 /* M[e] of output channels that begin at lane `at` of a row: depth tap k of all planes that meet it, with u, U[e] of the first of
@@ -168,16 +177,18 @@ static void multiply_plane(const ck_winograd_call *call, const ck_product *produ
                            ck_chains chains, const char *u, int64_t at) {
   const ck_winograd *w = &call->w;
   const ck_winograd_block block = product->block;
+  const int ends = ck_winograd_ends(w, e);
+  const int64_t tiles = product->tiles[ends];
   for (int64_t q = 0, next; q < block.planes; q = next) {
     const int64_t id = (block.plane0 + q) % w->depth_out * w->depth_stride - w->depth_before + k * w->depth_dilation;
     next = q + 1;
     if (id < 0 || id >= w->depth_in) continue;
     if (product->joined && !product->deep) next = block.planes;
     if (product->joined && w->depth_taps > 1) next = ck_min(block.planes, q + w->depth_in - id);
-    const int64_t v_row = product->v_first + ck_winograd_slot(w, q, k) * product->v_tiles;
+    const int64_t v_row = product->v_first[ends] + ck_winograd_slot(w, q, k) * product->v_tiles[ends];
     multiply_run(call, g, product->v + (e * product->v_plane + v_row * w->v_row) * w->size, u,
-                 product->m + (e * product->m_plane + q * product->tiles * product->m_row + at) * w->size,
-                 (next - q) * product->tiles, chains, product->deep);
+                 product->m + (e * product->m_plane + q * tiles * product->m_row + at) * w->size, (next - q) * tiles,
+                 chains, product->deep);
   }
 }
 
@@ -186,9 +197,9 @@ typedef struct {
   int64_t e, tile, k;
 } ck_step;
 
-static ck_step step_at(const ck_winograd *w, int64_t tile0, int64_t tile1, int64_t number) {
+static ck_step step_at(const ck_winograd *w, const ck_product *product, int64_t tile0, int64_t tile1, int64_t number) {
   const int64_t k = number % w->depth_taps, tile = number / w->depth_taps % (tile1 - tile0);
-  return (ck_step){number / w->depth_taps / (tile1 - tile0), tile0 + tile, k};
+  return (ck_step){product->planes[number / w->depth_taps / (tile1 - tile0)], tile0 + tile, k};
 }
 
 static const char *u_of(const ck_winograd_call *call, int64_t group, ck_step step) {
@@ -213,21 +224,21 @@ static void multiply(const ck_winograd_call *call, int64_t group, ck_winograd_bl
       const int64_t tile = tile0 + i / all, chain = i % all, plane = ck_winograd_own_u_plane(w, tile);
       g.lanes = (int)(g.b_stride = ck_winograd_tile_width(w, tile));
       transform_tile(call->plan, w, call->weights, group, tile, chain_at(w, chain), chain_at(w, chain + 1), plane, u_own);
-      for (int64_t e = 0; e < w->elements; e++)
-        multiply_plane(call, &product, &g, e, 0, (ck_chains){chain, chain + 1}, u_own + e * plane * w->size,
-                       (tile - tile0) * lanes);
+      for (int64_t j = 0; j < product.plane_count; j++)
+        multiply_plane(call, &product, &g, product.planes[j], 0, (ck_chains){chain, chain + 1},
+                       u_own + product.planes[j] * plane * w->size, (tile - tile0) * lanes);
     }
     return;
   }
-  const int64_t steps = w->elements * (tile1 - tile0) * w->depth_taps;
-  const int64_t parts = ck_ceil_div(block.planes * product.tiles, ck_winograd_tile_rows(call->plan));
+  const int64_t steps = product.plane_count * (tile1 - tile0) * w->depth_taps;
   const bool far = steps * ck_winograd_u_plane(w, tile0) * w->size > ck_cpu_caches().l2 / 2;
   for (int64_t i = 0; i < steps; i++) {
-    const ck_step step = step_at(w, tile0, tile1, i);
+    const ck_step step = step_at(w, &product, tile0, tile1, i);
+    const int64_t rows = block.planes * product.tiles[ck_winograd_ends(w, step.e)];
     g.lanes = (int)(g.b_stride = ck_winograd_tile_width(w, step.tile));
     /* Meanwhile the next U comes from beyond L2: at its first use it would arrive more slowly than it can be multiplied. */
-    g.ahead = far && i + 1 < steps ? (uintptr_t)u_of(call, group, step_at(w, tile0, tile1, i + 1)) : 0;
-    g.ahead_step = ck_ceil_div(g.lanes * w->size, parts);
+    g.ahead = far && i + 1 < steps ? (uintptr_t)u_of(call, group, step_at(w, &product, tile0, tile1, i + 1)) : 0;
+    g.ahead_step = ck_ceil_div(g.lanes * w->size, ck_ceil_div(rows, ck_winograd_tile_rows(call->plan)));
     multiply_plane(call, &product, &g, step.e, step.k, (ck_chains){0, all}, u_of(call, group, step),
                    (step.tile - tile0) * lanes);
   }

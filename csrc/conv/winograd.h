@@ -4,7 +4,12 @@
  * A tile is n x n inputs and m x m outputs. Along a dilated axis the outputs of each residue modulo the dilation are an image
  * of their own (a class) with neighbours `dilation` apart, and so is the tile. Tiles of a plane are numbered in row-major
  * order. Down the height, the tiles of a class follow each other; along the width, the first tiles of all classes, which lie
- * between each other, then the second ones. */
+ * between each other, then the second ones.
+ *
+ * Where m does not divide an axis, its last tiles are short, as many as it takes: they have m - 1 outputs. The value at infinity
+ * counts in the last output alone, so that a short tile needs n - 1 values along the axis: for 14 outputs in tiles of 4 + 4 + 3 + 3,
+ * a sixth of the products of 16 are left out, for 13 a quarter. The planes e at infinity (ends) hold the whole tiles only, one
+ * after the other. */
 #ifndef CK_CONV_WINOGRAD_H
 #define CK_CONV_WINOGRAD_H
 
@@ -21,7 +26,17 @@ typedef struct {
   int taps, n, m;
   int64_t in, out, before, dilation;
   int64_t classes, class_tiles, tiles; /* tiles: of a class, of all */
+  int64_t whole;                       /* tiles of a class that are not short, the first ones */
 } ck_winograd_axis;
+
+/* Outputs of a class before a tile, by its number in the class. */
+CK_INLINE int64_t ck_winograd_start(const ck_winograd_axis *a, int64_t tile) {
+  return tile * a->m - ck_max(tile - a->whole, 0);
+}
+/* Values along the axis of all tiles. */
+CK_INLINE int64_t ck_winograd_values(const ck_winograd_axis *a) {
+  return (a->n - 1) * a->tiles + a->whole * a->classes;
+}
 
 /* A range of output planes and in each of them a range of tiles, in whole units. Planes are numbered over the batch, d of each
  * sample after each other. With depth taps, a block stays in one sample. */
@@ -59,6 +74,36 @@ CK_INLINE int64_t ck_winograd_first_tile(const ck_winograd *w, int64_t unit) {
 }
 CK_INLINE int64_t ck_winograd_tiles(const ck_winograd *w, ck_winograd_block b) {
   return ck_winograd_first_tile(w, b.unit0 + b.units) - ck_winograd_first_tile(w, b.unit0);
+}
+/* At infinity along which axes a plane e is: CK_WINOGRAD_HIGH, CK_WINOGRAD_WIDE (winograd_args.h). */
+CK_INLINE int ck_winograd_ends(const ck_winograd *w, int64_t e) {
+  const int64_t rows = w->axis[0].n, columns = w->axis[1].n;
+  return (rows > 1 && e % rows == rows - 1 ? CK_WINOGRAD_HIGH : 0) |
+         (columns > 1 && e / rows == columns - 1 ? CK_WINOGRAD_WIDE : 0);
+}
+/* Tiles before one that such a plane holds. */
+CK_INLINE int64_t ck_winograd_rank(const ck_winograd *w, int64_t tile, int ends) {
+  const ck_winograd_axis *high = &w->axis[0], *wide = &w->axis[1];
+  int64_t row = tile / wide->tiles, column = tile % wide->tiles, width = wide->tiles;
+  if (ends & CK_WINOGRAD_WIDE) column = ck_min(column, width = wide->whole * wide->classes);
+  if (ends & CK_WINOGRAD_HIGH) {
+    if (row % high->class_tiles >= high->whole) column = 0;
+    row = row / high->class_tiles * high->whole + ck_min(row % high->class_tiles, high->whole);
+  }
+  return row * width + column;
+}
+/* Tiles of a block in such a plane, for a slice or plane. */
+CK_INLINE int64_t ck_winograd_held(const ck_winograd *w, ck_winograd_block b, int ends) {
+  return ck_winograd_rank(w, ck_winograd_first_tile(w, b.unit0 + b.units), ends) -
+         ck_winograd_rank(w, ck_winograd_first_tile(w, b.unit0), ends);
+}
+/* By how many tiles one of slice or plane q of the block comes sooner there than where all tiles stand. One that the plane does not
+ * hold comes where the next of them will be, or behind the last: it may be written there, as long as that is done in order, and
+ * what is read there is of no account. */
+CK_INLINE int64_t ck_winograd_sooner(const ck_winograd *w, ck_winograd_block b, int64_t q, int64_t tile, int ends) {
+  const int64_t first = ck_winograd_first_tile(w, b.unit0);
+  return q * (ck_winograd_tiles(w, b) - ck_winograd_held(w, b, ends)) + (tile - first) -
+         (ck_winograd_rank(w, tile, ends) - ck_winograd_rank(w, first, ends));
 }
 /* Input slices that a block needs, and which of them tap k of output plane q of the block meets. */
 CK_INLINE int64_t ck_winograd_slot(const ck_winograd *w, int64_t q, int64_t k) {

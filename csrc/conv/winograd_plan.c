@@ -14,18 +14,21 @@
 #define TERMS_MOST 4096 /* of a sum: up to here the error bound of docs/numerics.md is tested */
 #define STRIP_BYTES (64 << 10)
 #define SHARED_BYTES (12 << 20)  /* of V */
-#define SHARED_M_BYTES (7 << 18) /* of a thread's M where V is shared: with its strips, a thread keeps to 2 MB */
+#define THREAD_BYTES (2 << 20)   /* of M and a strip where V is shared */
 
-#define CYCLES_ELEMENT_IN 5.0 /* a vector of a transformed tile */
-#define CYCLES_ELEMENT_OUT 4.0
-#define CYCLES_STRIP_VECTOR 9.0 /* transposed */
-#define CYCLES_WEIGHT_VECTOR 18.0
-#define CYCLES_OWN_WEIGHT_VECTOR 10.0 /* by tile */
+#define CYCLES_ELEMENT_IN 4.0 /* a vector of a transformed tile */
+#define CYCLES_ELEMENT_OUT 3.0
+#define CYCLES_STRIP_VECTOR 8.0 /* transposed */
+#define CYCLES_WEIGHT_VECTOR 15.0
+#define CYCLES_OWN_WEIGHT_VECTOR 9.0 /* by tile */
 #define CALL_U_MOST (64 << 20)        /* bytes of transformed weights that a call may be charged with unasked */
-#define AS_LOOPS 1.1                  /* estimate.c is so much above what is measured */
 #define CYCLES_CALL 5000.0            /* sizes, split */
 #define BYTES_PER_CYCLE 6.0           /* of U, from L3 */
-#define REFERENCE_NEAR (6 << 20)
+#define REFERENCE_MULTIPLY 14.5 /* multiply-adds a cycle */
+#define REFERENCE_NEAR 16e6
+#define REFERENCE_NEAR_BYTES 12.0 /* a cycle */
+#define REFERENCE_FAR_BYTES 5.0
+#define REFERENCE_WEIGHT_VECTOR 14.0
 
 enum {
   DETAIL_N,
@@ -53,7 +56,7 @@ const char *ck_winograd_declines(const ck_conv_problem *p) {
    * strip. */
   const int64_t tile = (w->kernel[1] > 1 ? CK_WINOGRAD_MOST : 1) * CK_WINOGRAD_MOST,
                 classes = ck_min(w->dilation[2], w->out[2]);
-  if (classes > 2048 || classes * tile * CK_ALIGNMENT > 1 << 20 ||
+  if (classes > 1024 || classes * tile * CK_ALIGNMENT > 1 << 20 ||
       ck_span(w, 0, 1) > SHARED_BYTES / (classes * tile * (p->ic / p->g + 16) * ck_dtype_size(p->src_dtype)))
     return "tiles of rows or planes that are dilated so far do not fit the caches";
   return NULL;
@@ -70,8 +73,10 @@ static ck_winograd_axis axis_of(const ck_window *w, int axis, int n) {
                         .dilation = w->kernel[axis] > 1 ? w->dilation[axis] : 1};
   a.classes = ck_min(a.dilation, a.out);
   a.m = a.n - a.taps + 1;
-  a.class_tiles = ck_ceil_div(ck_ceil_div(a.out, a.dilation), a.m);
+  const int64_t of_class = ck_ceil_div(a.out, a.dilation);
+  a.class_tiles = ck_ceil_div(of_class, a.m);
   a.tiles = a.classes * a.class_tiles;
+  a.whole = ck_max(of_class - a.class_tiles * (a.m - 1), 0);
   return a;
 }
 
@@ -166,10 +171,15 @@ static ck_winograd_block largest(const ck_winograd *w, int64_t planes, int64_t u
   return best;
 }
 
-/* What a task of the second phase multiplies: as much of the round as keeps M to SHARED_M_BYTES, and V and M of one plane e to
+/* Bytes of M that leave a thread room for its strip. */
+static int64_t shared_m_bytes(const ck_conv_plan *plan, const ck_winograd *w) {
+  const bool first = plan->problem.layout == CK_LAYOUT_CHANNELS_FIRST;
+  return THREAD_BYTES - 2 * CK_ALIGNMENT - (first ? ck_max(ck_winograd_strip_in(w), ck_winograd_strip_out(w)) * w->size : 0);
+}
+
+/* What a task of the second phase multiplies: as much of the round as keeps M to so many bytes, and V and M of one plane e to
  * half of L2; at least one unit. */
-static ck_winograd_block second_phase(const ck_winograd *w, ck_winograd_block round, int64_t l2) {
-  int64_t bytes = SHARED_M_BYTES;
+static ck_winograd_block second_phase(const ck_winograd *w, ck_winograd_block round, int64_t l2, int64_t bytes) {
   for (;;) {
     const ck_winograd_block sub = largest(w, round.planes, round.units, false, true, bytes);
     const int64_t plane = (v_elements(w, sub) + m_elements(w, sub)) / w->elements * w->size;
@@ -196,9 +206,10 @@ static void choose_blocks(const ck_conv_plan *plan, ck_winograd *w) {
   if (!w->shared) return;
   const ck_winograd_block round = largest(w, w->depth_taps > 1 ? w->depth_out : 256, w->units, true, false, SHARED_BYTES);
   w->part_tiles = ck_min(ck_max((w->by_tile ? lanes : 128) / lanes, 1), all);
-  while (w->part_tiles > 1 && m_elements(w, (ck_winograd_block){0, 1, 0, 1}) * w->size > SHARED_M_BYTES) w->part_tiles--;
+  const int64_t m_bytes = shared_m_bytes(plan, w);
+  while (w->part_tiles > 1 && m_elements(w, (ck_winograd_block){0, 1, 0, 1}) * w->size > m_bytes) w->part_tiles--;
   const ck_winograd_block sub =
-      w->by_tile ? largest(w, round.planes, round.units, false, true, l2 / 2) : second_phase(w, round, l2);
+      w->by_tile ? largest(w, round.planes, round.units, false, true, l2 / 2) : second_phase(w, round, l2, m_bytes);
   w->block_planes = round.planes;
   w->block_units = round.units;
   w->sub_planes = sub.planes;
@@ -223,6 +234,21 @@ static void choose_u(const ck_conv_plan *plan, ck_winograd *w, int64_t n) {
 
 /* ---- The plan ----------------------------------------------------------------------------------------------------------- */
 
+/* Of a block, for one depth tap. */
+static double multiplying_cycles(const ck_conv_plan *plan, const ck_winograd *w, ck_winograd_block block) {
+  const int64_t vectors = ck_ceil_div(w->outputs, w->lanes), lane_vectors = ck_min(ck_winograd_tile_vectors(plan), vectors);
+  const double chains = (double)ck_winograd_chains(w);
+  double cycles = 0;
+  for (int e = 0; e < w->elements; e++) {
+    const int64_t rows = block.planes * ck_winograd_held(w, block, ck_winograd_ends(w, e));
+    const int64_t parts = ck_ceil_div(rows, ck_winograd_tile_rows(plan));
+    if (rows == 0) continue;
+    const double step = ck_step_cycles((double)rows / (double)parts, (double)lane_vectors, 0);
+    cycles += (double)parts * ((double)w->channels * step + CYCLES_TILE * chains);
+  }
+  return cycles * (double)vectors / (double)lane_vectors;
+}
+
 static double estimate(const ck_conv_plan *plan, const ck_winograd *w) {
   const ck_conv_problem *p = &plan->problem;
   const int64_t tiles = w->axis[0].tiles * w->axis[1].tiles * w->depth_out, vectors = ck_ceil_div(w->outputs, w->lanes);
@@ -231,15 +257,11 @@ static double estimate(const ck_conv_plan *plan, const ck_winograd *w) {
       w->shared ? (ck_winograd_block){0, ck_min(w->sub_planes, w->depth_out), 0, w->sub_units} : whole;
   const double together = (double)(block.planes * ck_winograd_tiles(w, block));
   const double blocks = (double)tiles / together;
-  const double rows = together / (double)ck_ceil_div((int64_t)together, ck_winograd_tile_rows(plan)),
-               lane_vectors = (double)ck_min(ck_winograd_tile_vectors(plan), vectors);
-  const double step = ck_step_cycles(rows, lane_vectors, 0);
-  const double calls = w->elements * blocks * together / rows * (double)vectors / lane_vectors * (double)w->depth_taps;
-  const double chains = (double)ck_winograd_chains(w), in_vectors = (double)ck_ceil_div(w->channels, w->lanes);
+  const double in_vectors = (double)ck_ceil_div(w->channels, w->lanes);
   const double slices = (double)ck_winograd_slots(w, whole) / (double)whole.planes;
   const double u_bytes = (double)ck_winograd_u_elements(w) * (double)w->size;
-  double cycles = calls * ((double)w->channels * step + CYCLES_TILE * chains);
-  if (u_bytes * 2 > (double)ck_cpu_caches().l2 && !w->by_tile) cycles += 0.3 * blocks * u_bytes / BYTES_PER_CYCLE;
+  double cycles = multiplying_cycles(plan, w, block) * blocks * (double)w->depth_taps;
+  if (u_bytes * 2 > (double)ck_cpu_caches().l2 && !w->by_tile) cycles += 0.12 * blocks * u_bytes / BYTES_PER_CYCLE;
   cycles += (double)tiles * w->elements * (in_vectors * slices * CYCLES_ELEMENT_IN + (double)vectors * CYCLES_ELEMENT_OUT);
   /* A vector that is not whole is copied to a patch first, channels last. */
   if (p->layout == CK_LAYOUT_CHANNELS_LAST && w->channels % w->lanes)
@@ -257,7 +279,7 @@ static double estimate(const ck_conv_plan *plan, const ck_winograd *w) {
     if (u_bytes * (double)p->g > CALL_U_MOST) return INFINITY;
     cycles += u_bytes / (double)(w->lanes * w->size) * CYCLES_WEIGHT_VECTOR;
   }
-  return (cycles * (double)p->g + CYCLES_CALL) * AS_LOOPS / CYCLES_PER_US;
+  return (cycles * (double)p->g + CYCLES_CALL) / CYCLES_PER_US;
 }
 
 ck_winograd_memory ck_winograd_book(const ck_conv_plan *plan, const ck_winograd *w) {
@@ -295,18 +317,16 @@ static ck_status make(ck_conv_plan *plan, int n) {
 }
 
 /* What decides between tiles of 4 and of 6: bits depend on it, so it looks at the problem alone. Cycles of float32 on one measured
- * machine with 16 lanes: 28 multiply-adds a cycle, and weights of more than REFERENCE_NEAR, which leave its L2, for each block of
- * 56 tiles again. */
+ * machine with 16 lanes: transformed weights of up to REFERENCE_NEAR come from its L3, the rest from memory. */
 static double reference_cycles(const ck_conv_plan *plan, int n) {
   const ck_winograd w = sizes_of(plan, n);
   const double channels = (double)(w.channels * w.depth_taps), outputs = (double)w.outputs;
-  const double tiles = (double)(w.axis[0].tiles * w.axis[1].tiles) * (double)w.depth_out,
-               bytes = 4 * w.elements * channels * outputs;
-  double cycles = tiles * (channels * outputs / 28 + CYCLES_ELEMENT_IN * channels / 16 + CYCLES_ELEMENT_OUT * outputs / 16);
-  if (!plan->problem.prepared) cycles += channels * outputs / 16 * CYCLES_WEIGHT_VECTOR;
-  cycles *= w.elements;
-  if (!plan->problem.prepared) return cycles;
-  return bytes > REFERENCE_NEAR ? cycles + 0.8 * bytes / BYTES_PER_CYCLE * (1 + tiles / 56) : cycles;
+  const double values = (double)ck_winograd_values(&w.axis[0]) * (double)ck_winograd_values(&w.axis[1]) * (double)w.depth_out;
+  const double cycles = values * (channels * outputs / REFERENCE_MULTIPLY + CYCLES_ELEMENT_IN * channels / 16 +
+                                  CYCLES_ELEMENT_OUT * outputs / 16);
+  const double u = w.elements * channels * outputs, near = fmin(4 * u, REFERENCE_NEAR);
+  if (!plan->problem.prepared) return cycles + u / 16 * REFERENCE_WEIGHT_VECTOR;
+  return cycles + near / REFERENCE_NEAR_BYTES + (4 * u - near) / REFERENCE_FAR_BYTES;
 }
 
 ck_status ck_winograd_plan(ck_conv_plan *plan) {

@@ -11,16 +11,19 @@
 
 /* The first output of a tile: of a row of tiles, of a column. */
 static int64_t row_of(const ck_winograd_axis *a, int64_t tile) {
-  return tile / a->class_tiles + tile % a->class_tiles * a->m * a->dilation;
+  return tile / a->class_tiles + ck_winograd_start(a, tile % a->class_tiles) * a->dilation;
 }
 static int64_t column_of(const ck_winograd_axis *a, int64_t tile) {
-  return tile / a->classes * a->m * a->dilation + tile % a->classes;
+  return ck_winograd_start(a, tile / a->classes) * a->dilation + tile % a->classes;
 }
 
-/* Columns from one tile to the next, and how many tiles follow in such steps. */
-static int64_t column_step(const ck_winograd_axis *a) { return a->classes > 1 ? 1 : a->m * a->dilation; }
+/* Columns from a tile to the next, and how many tiles follow in such steps. */
+static int64_t column_step(const ck_winograd_axis *a, int64_t tile) {
+  return a->classes > 1 ? 1 : (tile < a->whole ? a->m : a->m - 1) * a->dilation;
+}
 static int64_t evenly(const ck_winograd_axis *a, int64_t tile, int64_t last) {
-  return a->classes > 1 ? ck_min(a->classes - tile % a->classes, last - tile) : last - tile;
+  if (a->classes > 1) return ck_min(a->classes - tile % a->classes, last - tile);
+  return tile < a->whole ? ck_min(a->whole, last) - tile : last - tile;
 }
 
 /* Which of a tile's inputs, beginning at x, lie inside. */
@@ -30,9 +33,20 @@ static unsigned bits_of(const ck_winograd_axis *a, int64_t x) {
   return bits;
 }
 
-/* Outputs of a tile that lie inside. */
-static int inside_of(const ck_winograd_axis *a, int64_t base) {
-  return (int)ck_clamp(ck_ceil_div(ck_max(a->out - base, 0), a->dilation), 0, a->m);
+/* Outputs of a tile, beginning at `base`, that lie inside. */
+static int inside_of(const ck_winograd_axis *a, int64_t base, bool whole) {
+  return (int)ck_clamp(ck_ceil_div(ck_max(a->out - base, 0), a->dilation), 0, whole ? a->m : a->m - 1);
+}
+static int rows_of(const ck_winograd_axis *a, int64_t tile) {
+  return inside_of(a, row_of(a, tile), tile % a->class_tiles < a->whole);
+}
+static int columns_of(const ck_winograd_axis *a, int64_t tile) {
+  return inside_of(a, column_of(a, tile), tile / a->classes < a->whole);
+}
+
+/* How far apart from where all tiles stand one does in the planes at infinity (winograd_args.h), rows of V or M so long. */
+static void set_ends(const ck_winograd *w, ck_winograd_block block, int64_t q, int64_t tile, int64_t row, ptrdiff_t *ends) {
+  for (int i = 0; i < CK_WINOGRAD_ENDS; i++) ends[i] = -ck_winograd_sooner(w, block, q, tile, i) * row;
 }
 
 /* The input slice of a slot, NULL where it lies in the padding. */
@@ -59,6 +73,11 @@ typedef struct {
   int64_t y0, rows, x0, x1;
 } ck_strip;
 
+/* Outputs of a class in columns of tiles [tile0, tile1). */
+static int64_t class_outputs(const ck_winograd_axis *a, int64_t tile0, int64_t tile1) {
+  return ck_winograd_start(a, tile1 / a->classes) - ck_winograd_start(a, tile0 / a->classes);
+}
+
 /* The strip of inputs or outputs that begins at a unit; y0 may lie outside, [x0, x1) does not. */
 static ck_strip strip_at(const ck_winograd *w, int64_t unit, int64_t last, bool input) {
   const ck_winograd_axis *high = &w->axis[0], *wide = &w->axis[1];
@@ -71,13 +90,14 @@ static ck_strip strip_at(const ck_winograd *w, int64_t unit, int64_t last, bool 
     s.tile0 = unit % w->segments * w->segment;
     s.tile1 = ck_min(s.tile0 + w->segment, wide->tiles);
     const int64_t from = column_of(wide, s.tile0) - (input ? wide->before : 0);
-    const int64_t span = ((s.tile1 - s.tile0) / wide->classes * wide->m + (input ? wide->taps - 1 : 0)) * wide->dilation;
-    s.x1 = ck_min(from + span, s.x1);
+    const int64_t span = class_outputs(wide, s.tile0, s.tile1) + (input ? wide->taps - 1 : 0);
+    s.x1 = ck_min(from + span * wide->dilation, s.x1);
     s.x0 = ck_clamp(from, 0, ck_max(s.x1 - 1, 0));
     s.x1 = ck_max(s.x1, s.x0);
   }
   s.y0 = row_of(high, s.tile_row) - (input ? high->before : 0);
-  s.rows = s.units * high->m + (input ? high->n - high->m : 0);
+  const int64_t in_class = s.tile_row % high->class_tiles;
+  s.rows = ck_winograd_start(high, in_class + s.units) - ck_winograd_start(high, in_class) + (input ? high->taps - 1 : 0);
   return s;
 }
 
@@ -143,7 +163,8 @@ static void unit_from_strip(const ck_winograd *w, const ck_kernels *kernels, ck_
   char *v = t.dst;
   const char *strip = t.src;
   for (int64_t tile = s->tile0; tile < s->tile1; tile += t.count) {
-    const int64_t x = column_of(wide, tile) - wide->before, step = column_step(wide), most = evenly(wide, tile, s->tile1);
+    const int64_t x = column_of(wide, tile) - wide->before, step = column_step(wide, tile), most = evenly(wide, tile, s->tile1);
+    t.src_next = step * w->lanes;
     t.column_bits = bits_of(wide, x);
     t.count = 1;
     while (t.count < most && bits_of(wide, x + t.count * step) == t.column_bits) t.count++;
@@ -153,8 +174,8 @@ static void unit_from_strip(const ck_winograd *w, const ck_kernels *kernels, ck_
   }
 }
 
-static void slice_from_strips(const ck_winograd_call *call, const char *slice, ck_winograd_block block, int64_t vector0,
-                              int64_t vector1, int64_t plane, char *v, char *strip) {
+static void slice_from_strips(const ck_winograd_call *call, const char *slice, int64_t slot, ck_winograd_block block,
+                              int64_t vector0, int64_t vector1, int64_t plane, char *v, char *strip) {
   const ck_winograd *w = &call->w;
   const ck_winograd_axis *high = &w->axis[0], *wide = &w->axis[1];
   const int64_t channel = high->in * wide->in * w->depth_in, tile0 = ck_winograd_first_tile(w, block.unit0);
@@ -165,26 +186,26 @@ static void slice_from_strips(const ck_winograd_call *call, const char *slice, c
       const int64_t pitch = s.x1 - s.x0;
       transpose_strip(call, &s, (char *)slice + vector * w->lanes * channel * w->size, count, strip, true);
       for (int64_t i = 0; i < s.units; i++, unit++) {
-        const ck_winograd_input t = {
-            .src = strip + i * high->m * pitch * w->lanes * w->size,
-            .dst = v + ((ck_winograd_first_tile(w, unit) - tile0) * w->v_row + vector * w->lanes) * w->size,
-            .row_step = pitch * w->lanes,
-            .column_step = wide->dilation * w->lanes,
-            .plane_step = plane,
-            .src_next = column_step(wide) * w->lanes,
-            .dst_next = w->v_row,
-            .rows = high->n,
-            .columns = wide->n,
-            .row_bits = bits_of(high, row_of(high, s.tile_row + i) - high->before),
-            .lanes = (int)w->lanes};
+        const int64_t y = row_of(high, s.tile_row + i) - high->before, tile = ck_winograd_first_tile(w, unit);
+        ck_winograd_input t = {.src = strip + (y - s.y0) / high->dilation * pitch * w->lanes * w->size,
+                               .dst = v + ((tile - tile0) * w->v_row + vector * w->lanes) * w->size,
+                               .row_step = pitch * w->lanes,
+                               .column_step = wide->dilation * w->lanes,
+                               .plane_step = plane,
+                               .dst_next = w->v_row,
+                               .rows = high->n,
+                               .columns = wide->n,
+                               .row_bits = bits_of(high, y),
+                               .lanes = (int)w->lanes};
+        set_ends(w, block, slot, tile, w->v_row, t.ends);
         unit_from_strip(w, call->kernels, t, &s);
       }
     }
   }
 }
 
-static void slice_in_place(const ck_winograd_call *call, const char *slice, ck_winograd_block block, int64_t vector0,
-                           int64_t vector1, int64_t plane, char *v) {
+static void slice_in_place(const ck_winograd_call *call, const char *slice, int64_t slot, ck_winograd_block block,
+                           int64_t vector0, int64_t vector1, int64_t plane, char *v) {
   const ck_winograd *w = &call->w;
   const ck_winograd_axis *high = &w->axis[0], *wide = &w->axis[1];
   const int64_t pixel = call->plan->problem.ic, row = pixel * wide->in, first = ck_winograd_first_tile(w, block.unit0);
@@ -204,6 +225,7 @@ static void slice_in_place(const ck_winograd_call *call, const char *slice, ck_w
                            .row_bits = bits_of(high, y),
                            .column_bits = bits_of(wide, x),
                            .lanes = (int)w->lanes};
+    set_ends(w, block, slot, tile, w->v_row, t.ends);
     if (t.count > 0) call->kernels->winograd_input(&t);
     if ((to - from) % w->lanes == 0) continue;
     t.src = (const char *)t.src + t.count * w->lanes * w->size;
@@ -224,9 +246,9 @@ void ck_winograd_tiles_in(const ck_winograd_call *call, int64_t group, ck_winogr
     char *to = v + slot * tiles * w->v_row * w->size;
     if (!slice) continue;
     if (call->plan->problem.layout == CK_LAYOUT_CHANNELS_LAST)
-      slice_in_place(call, slice, block, vector0, vector1, plane, to);
+      slice_in_place(call, slice, slot, block, vector0, vector1, plane, to);
     else
-      slice_from_strips(call, slice, block, vector0, vector1, plane, to, strip);
+      slice_from_strips(call, slice, slot, block, vector0, vector1, plane, to, strip);
   }
 }
 
@@ -247,29 +269,30 @@ static ck_winograd_output output_of(const ck_winograd_call *call, int64_t group,
                               .activation = call->plan->problem.activation};
 }
 
-static void plane_to_strips(const ck_winograd_call *call, ck_winograd_output t, char *dst, ck_winograd_block block,
+static void plane_to_strips(const ck_winograd_call *call, ck_winograd_output t, char *dst, int64_t q, ck_winograd_block block,
                             int64_t count, const char *m, int64_t m_row, char *strip) {
   const ck_winograd *w = &call->w;
   const ck_winograd_axis *high = &w->axis[0], *wide = &w->axis[1];
   const int64_t tile0 = ck_winograd_first_tile(w, block.unit0);
   t.column_step = wide->dilation * w->lanes;
   t.src_next = m_row;
-  t.dst_next = column_step(wide) * w->lanes;
   t.lanes = (int)w->lanes;
   for (int64_t unit = block.unit0; unit < block.unit0 + block.units;) {
     const ck_strip s = strip_at(w, unit, block.unit0 + block.units, false);
     t.row_step = (s.x1 - s.x0) * w->lanes;
     for (int64_t i = 0; i < s.units; i++, unit++) {
-      const char *row = m + (ck_winograd_first_tile(w, unit) - tile0) * m_row * w->size;
-      t.rows_stored = inside_of(high, row_of(high, s.tile_row + i));
+      const int64_t first = ck_winograd_first_tile(w, unit), r = (row_of(high, s.tile_row + i) - s.y0) / high->dilation;
+      const char *row = m + (first - tile0) * m_row * w->size;
+      set_ends(w, block, q, first, m_row, t.ends);
+      t.rows_stored = rows_of(high, s.tile_row + i);
       for (int64_t tile = s.tile0; tile < s.tile1; tile += t.count) {
-        const int64_t x = column_of(wide, tile);
-        const int64_t most = evenly(wide, tile, s.tile1);
-        t.columns_stored = inside_of(wide, x);
+        const int64_t x = column_of(wide, tile), step = column_step(wide, tile), most = evenly(wide, tile, s.tile1);
+        t.columns_stored = columns_of(wide, tile);
         t.count = 1;
-        while (t.count < most && inside_of(wide, x + t.count * column_step(wide)) == t.columns_stored) t.count++;
+        while (t.count < most && columns_of(wide, tile + t.count) == t.columns_stored) t.count++;
         t.src = row + (tile - s.tile0) * m_row * w->size;
-        t.dst = strip + (i * high->m * t.row_step + (x - s.x0) * w->lanes) * w->size;
+        t.dst = strip + (r * t.row_step + (x - s.x0) * w->lanes) * w->size;
+        t.dst_next = step * w->lanes;
         call->kernels->winograd_output(&t);
       }
     }
@@ -277,7 +300,7 @@ static void plane_to_strips(const ck_winograd_call *call, ck_winograd_output t, 
   }
 }
 
-static void plane_in_place(const ck_winograd_call *call, ck_winograd_output t, char *dst, ck_winograd_block block,
+static void plane_in_place(const ck_winograd_call *call, ck_winograd_output t, char *dst, int64_t q, ck_winograd_block block,
                            int64_t count, const char *m, int64_t m_row) {
   const ck_winograd *w = &call->w;
   const ck_winograd_axis *high = &w->axis[0], *wide = &w->axis[1];
@@ -290,9 +313,10 @@ static void plane_in_place(const ck_winograd_call *call, ck_winograd_output t, c
   t.src_next = t.dst_next = t.bias_next = w->lanes;
   for (int64_t tile = first; tile < first + tiles; tile++) {
     const int64_t y = row_of(high, tile / wide->tiles), x = column_of(wide, tile % wide->tiles);
-    t.rows_stored = inside_of(high, y);
-    t.columns_stored = inside_of(wide, x);
+    t.rows_stored = rows_of(high, tile / wide->tiles);
+    t.columns_stored = columns_of(wide, tile % wide->tiles);
     if (t.rows_stored == 0 || t.columns_stored == 0) continue;
+    set_ends(w, block, q, tile, m_row, t.ends);
     for (int64_t at = 0; at<count; at += whole> at ? whole : w->lanes) {
       t.count = at < whole ? whole / w->lanes : 1;
       t.lanes = (int)(at < whole ? w->lanes : count - whole);
@@ -316,7 +340,7 @@ void ck_winograd_tiles_out(const ck_winograd_call *call, int64_t group, ck_winog
     char *dst = call->buffers->dst;
     if (p->layout == CK_LAYOUT_CHANNELS_LAST) {
       dst += ((sample * w->depth_out + od) * area * p->oc + group * w->outputs + first) * w->size;
-      plane_in_place(call, output_of(call, group, first, plane), dst, block, count, from, m_row);
+      plane_in_place(call, output_of(call, group, first, plane), dst, q, block, count, from, m_row);
       continue;
     }
     for (int64_t at = 0; at < count; at += w->lanes) {
@@ -324,7 +348,7 @@ void ck_winograd_tiles_out(const ck_winograd_call *call, int64_t group, ck_winog
       ck_winograd_output t = output_of(call, group, first + at, plane);
       char bias[CK_ALIGNMENT] __attribute__((aligned(CK_ALIGNMENT))) = {0};
       if (t.bias && lanes < w->lanes) t.bias = memcpy(bias, t.bias, (size_t)(lanes * w->size));
-      plane_to_strips(call, t, dst + (channel * w->depth_out + od) * area * w->size, block, lanes, from + at * w->size, m_row,
+      plane_to_strips(call, t, dst + (channel * w->depth_out + od) * area * w->size, q, block, lanes, from + at * w->size, m_row,
                       strip);
     }
   }

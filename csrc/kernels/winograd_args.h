@@ -2,7 +2,8 @@
  *
  * A tile of the transformed space has rows x columns elements, each 1, 4 or 6: both alike, or one of them 1. Element (i, j)
  * stands in plane j * rows + i. A vector holds channels: every kernel works on `count` vectors, one after the other. Strides
- * count elements. */
+ * count elements. In the planes of the last row, the last column, or both, it stands ends[CK_WINOGRAD_HIGH], [_WIDE] or [both]
+ * elements after where it would be. */
 #ifndef CK_KERNELS_WINOGRAD_ARGS_H
 #define CK_KERNELS_WINOGRAD_ARGS_H
 
@@ -14,6 +15,8 @@
 #define CK_WINOGRAD_MOST 6 /* rows or columns of a tile */
 #define CK_WINOGRAD_TAPS_MOST 5
 
+enum { CK_WINOGRAD_HIGH = 1, CK_WINOGRAD_WIDE = 2, CK_WINOGRAD_ENDS = 4 };
+
 /* dst, planes of vectors = transform of the input tile at src. Where the bit of a row or column is not set, nothing is read:
  * zeros stand there. */
 typedef struct {
@@ -21,7 +24,8 @@ typedef struct {
   void *dst;
   ptrdiff_t row_step, column_step; /* src */
   ptrdiff_t plane_step;            /* dst */
-  ptrdiff_t src_next, dst_next;    /* from vector to vector */
+  ptrdiff_t ends[CK_WINOGRAD_ENDS];
+  ptrdiff_t src_next, dst_next; /* from vector to vector */
   int64_t count;
   int rows, columns;
   unsigned row_bits, column_bits;
@@ -44,7 +48,8 @@ typedef struct {
 typedef struct {
   const void *src, *bias; /* bias: one for each lane, or NULL */
   void *dst;
-  ptrdiff_t plane_step;            /* src */
+  ptrdiff_t plane_step; /* src */
+  ptrdiff_t ends[CK_WINOGRAD_ENDS];
   ptrdiff_t row_step, column_step; /* dst */
   ptrdiff_t src_next, dst_next, bias_next;
   int64_t count;

@@ -61,6 +61,11 @@ CK_INLINE void CK_OP(winograd_back)(const int n, const int m, const CK_V *x, CK_
   }
 }
 
+/* In which planes element (i, j) of a tile is. */
+CK_INLINE int CK_OP(winograd_ends)(const int i, const int rows, const int j, const int columns) {
+  return (rows > 1 && i == rows - 1 ? CK_WINOGRAD_HIGH : 0) | (columns > 1 && j == columns - 1 ? CK_WINOGRAD_WIDE : 0);
+}
+
 /* ---- Input --------------------------------------------------------------------------------------------------------------- */
 
 CK_INLINE void CK_OP(winograd_input_body)(const ck_winograd_input *t, const int rows, const int columns) {
@@ -84,7 +89,7 @@ CK_INLINE void CK_OP(winograd_input_body)(const ck_winograd_input *t, const int 
       CK_V v[CK_WINOGRAD_MOST];
       CK_OP(winograd_forth)(rows, half[j], v);
       CK_UNROLL(6)
-      for (int i = 0; i < rows; i++, to += plane_step) CK_OP(store)(to, v[i]);
+      for (int i = 0; i < rows; i++, to += plane_step) CK_OP(store)(to + t->ends[CK_OP(winograd_ends)(i, rows, j, columns)], v[i]);
     }
   }
 }
@@ -120,7 +125,7 @@ CK_INLINE void CK_OP(winograd_output_body)(const ck_winograd_output *t, const in
     for (int j = 0; j < columns; j++) {
       CK_V x[CK_WINOGRAD_MOST], y[CK_WINOGRAD_TAPS_MOST];
       CK_UNROLL(6)
-      for (int i = 0; i < rows; i++, from += plane_step) x[i] = CK_OP(load)(from);
+      for (int i = 0; i < rows; i++, from += plane_step) x[i] = CK_OP(load)(from + t->ends[CK_OP(winograd_ends)(i, rows, j, columns)]);
       CK_OP(winograd_back)(rows, out_rows, x, y);
       CK_UNROLL(5)
       for (int i = 0; i < CK_WINOGRAD_TAPS_MOST; i++) half[i][j] = y[i];
