@@ -7,6 +7,7 @@
 
 #define CYCLES_PER_US 3000.0
 #define CYCLES_TILE 25.0       /* call of a micro-kernel and its stores */
+#define CYCLES_FETCH_LINE 6.0  /* the first look at a line of the input */
 #define WORK_PER_THREAD 100000 /* multiplications: fewer do not pay for one more thread */
 
 /* Cycles of one step of k in a register tile: two multiply-adds and two loads a cycle (`more` loads than the operands need), four

@@ -7,7 +7,6 @@
 
 #define CYCLES_LOWER_VECTOR 6.0  /* load, store and their share of a move */
 #define CYCLES_LOWER_AGAIN 3.0   /* more, where a channel is read tap by tap */
-#define CYCLES_FETCH_LINE 10.0   /* the first look at a line of the input */
 #define CYCLES_LOWER_ELEMENT 1.5 /* where elements are gathered one by one or widened */
 #define CYCLES_PACK_WEIGHT 0.4   /* an element of the weights, transposed */
 #define CYCLES_PACK_FAR 0.5      /* the same from beyond L2 */

@@ -232,15 +232,17 @@ static void multiply(const ck_winograd_call *call, int64_t group, ck_winograd_bl
   }
   const int64_t steps = product.plane_count * (tile1 - tile0) * w->depth_taps;
   const bool far = steps * ck_winograd_u_plane(w, tile0) * w->size > ck_cpu_caches().l2 / 2;
-  for (int64_t i = 0; i < steps; i++) {
-    const ck_step step = step_at(w, &product, tile0, tile1, i);
+  ck_step step = step_at(w, &product, tile0, tile1, 0), next;
+  const char *u = u_of(call, group, step), *next_u;
+  for (int64_t i = 0; i < steps; i++, step = next, u = next_u) {
+    next = step_at(w, &product, tile0, tile1, ck_min(i + 1, steps - 1));
+    next_u = u_of(call, group, next);
     const int64_t rows = block.planes * product.tiles[ck_winograd_ends(w, step.e)];
     g.lanes = (int)(g.b_stride = ck_winograd_tile_width(w, step.tile));
     /* Meanwhile the next U comes from beyond L2: at its first use it would arrive more slowly than it can be multiplied. */
-    g.ahead = far && i + 1 < steps ? (uintptr_t)u_of(call, group, step_at(w, &product, tile0, tile1, i + 1)) : 0;
+    g.ahead = far && i + 1 < steps ? (uintptr_t)next_u : 0;
     g.ahead_step = ck_ceil_div(g.lanes * w->size, ck_ceil_div(rows, ck_winograd_tile_rows(call->plan)));
-    multiply_plane(call, &product, &g, step.e, step.k, (ck_chains){0, all}, u_of(call, group, step),
-                   (step.tile - tile0) * lanes);
+    multiply_plane(call, &product, &g, step.e, step.k, (ck_chains){0, all}, u, (step.tile - tile0) * lanes);
   }
 }
 

@@ -200,7 +200,7 @@ static void choose_blocks(const ck_conv_plan *plan, ck_winograd *w) {
   w->block_units = local.units;
   const int64_t v_bytes = v_elements(w, local) * w->size, bytes = v_bytes + m_elements(w, local) * w->size;
   /* What comes from L3 for a local block is U, for as many tiles of a round V, written once and read twice. */
-  const bool far = !w->by_tile && w->depth_taps == 1 && u_bytes * 2 >= l2 && u_bytes > 3 * v_bytes && local.units < w->units;
+  const bool far = !w->by_tile && w->depth_taps == 1 && u_bytes * 2 >= l2 && u_bytes > 8 * v_bytes && local.units < w->units;
   w->shared =
       far || (local.planes * ck_winograd_tiles(w, local) < 2 * ck_winograd_tile_rows(plan) && bytes * 4 > l2) || bytes > l2;
   if (!w->shared) return;
@@ -262,6 +262,7 @@ static double estimate(const ck_conv_plan *plan, const ck_winograd *w) {
   const double u_bytes = (double)ck_winograd_u_elements(w) * (double)w->size;
   double cycles = multiplying_cycles(plan, w, block) * blocks * (double)w->depth_taps;
   if (u_bytes * 2 > (double)ck_cpu_caches().l2 && !w->by_tile) cycles += 0.12 * blocks * u_bytes / BYTES_PER_CYCLE;
+  cycles += (double)(w->channels * w->depth_in * w->axis[0].in * w->axis[1].in * w->size) / CK_ALIGNMENT * CYCLES_FETCH_LINE;
   cycles += (double)tiles * w->elements * (in_vectors * slices * CYCLES_ELEMENT_IN + (double)vectors * CYCLES_ELEMENT_OUT);
   /* A vector that is not whole is copied to a patch first, channels last. */
   if (p->layout == CK_LAYOUT_CHANNELS_LAST && w->channels % w->lanes)
