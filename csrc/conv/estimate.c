@@ -11,13 +11,13 @@
 #define CYCLES_PACK_WEIGHT 0.4   /* an element of the weights, transposed */
 #define CYCLES_PACK_FAR 0.5      /* the same from beyond L2 */
 #define CYCLES_WEIGHT_IN_PLACE 0.4 /* an element of weights that are not packed: the first look, along many rows at once */
-#define CYCLES_WEIGHT_ALIASED 1.0  /* the same where all rows begin in one set of L1 */
+#define CYCLES_WEIGHT_CROWDED 1.0  /* the same where the rows of a tile begin in one set of L1 and are more than its ways */
 #define CYCLES_STAGE_VECTOR 10.0 /* store, load, transpose, store */
 #define CYCLES_GAP_VECTOR 1.0    /* stored in runs */
 #define CYCLES_APART_VECTOR 5.0  /* channels last: the channels of a pixel are not written together */
 #define ONE_TAP 1.02             /* times more, of tiles whose rows are pixels in place, where their chains have one tap */
 #define CYCLES_FAR_VECTOR 0.2    /* of a step of such a tile: the weights of all tiles take half of L2, of one 1/12 of it */
-#define CYCLES_CROWDED 4.5       /* of a step, where the rows of such a tile begin in one set of L1 and are more than its ways */
+#define CYCLES_CROWDED 4.5       /* of a step of such a tile, where the same holds for its rows */
 #define CYCLES_SPLIT_VECTOR 0.15 /* of a step: two lines of cache for a vector, which starts anywhere in the first */
 #define CYCLES_SPLIT_FAR 0.3     /* more, where the lines of all channels and kernel rows do not stay in L1 */
 #define LOADS_PAGE 2.8 /* as much as so many loads, for each vector: each step looks into another plane, on another page */
@@ -113,12 +113,10 @@ static step_more unpacked(const ck_conv_plan *plan) {
   return more;
 }
 
-/* Whether pixels as rows, in place, push each other out of L1. */
-static bool crowded(const ck_conv_plan *plan) {
-  const ck_conv_tiling *t = &plan->tiling;
-  const int64_t step = plan->problem.ic * t->window.stride[2] * ck_dtype_size(ck_sum_of(plan));
-  return t->pixels == CK_PIXELS_IN_PLACE && step % (int64_t)PAGE_BYTES == 0 &&
-         ck_min(t->rows, t->window.out[2]) >= ck_cpu_caches().l1 / (int64_t)PAGE_BYTES;
+/* Whether the rows of a tile, so many elements apart where they are read, push each other out of L1. */
+static bool crowded(const ck_conv_plan *plan, int64_t step, int64_t rows) {
+  const int64_t page = (int64_t)PAGE_BYTES;
+  return step * ck_dtype_size(ck_sum_of(plan)) % page == 0 && rows >= ck_cpu_caches().l1 / page;
 }
 
 /* Cycles of the micro-kernels. */
@@ -131,7 +129,9 @@ static double multiplying_cycles(const ck_conv_plan *plan) {
     const ck_view_cost whole = ck_view_cost_of(t, t->vectors);
     const int64_t column = t->block_outer * t->block_inner * lanes * ck_dtype_size(ck_sum_of(plan)), l2 = ck_cpu_caches().l2;
     const bool far = ck_packed_bytes(plan).value > l2 / 2 && column * t->vectors > l2 / 12;
-    const double step = (far ? CYCLES_FAR_VECTOR * t->vectors : 0) + (crowded(plan) ? CYCLES_CROWDED : 0);
+    const bool crowd = t->pixels == CK_PIXELS_IN_PLACE &&
+                       crowded(plan, plan->problem.ic * t->window.stride[2], ck_min(t->rows, t->window.out[2]));
+    const double step = (far ? CYCLES_FAR_VECTOR * t->vectors : 0) + (crowd ? CYCLES_CROWDED : 0);
     double cycles = (double)full * (whole.cycles + step * whole.tile_steps);
     if (tail) cycles += ck_view_cost_of(t, tail).cycles + step * whole.tile_steps;
     return cycles * (t->k_outer > 1 ? 1 : ONE_TAP) * (double)t->k_inner +
@@ -167,8 +167,8 @@ double ck_loops_estimate(const ck_conv_plan *plan) {
   const double pack = bytes > ck_cpu_caches().l2 / 2 ? CYCLES_PACK_FAR : CYCLES_PACK_WEIGHT;
   if (ck_packs_weights(plan)) cycles += k * (double)channels * pack * (double)(bytes > CK_SHARED_WEIGHTS_MOST ? groups : 1);
   if (t->weights_in_place) {
-    const bool aliased = ck_reduction(plan) * ck_dtype_size(ck_sum_of(plan)) % (int64_t)PAGE_BYTES == 0;
-    cycles += k * (double)channels * (aliased ? CYCLES_WEIGHT_ALIASED : CYCLES_WEIGHT_IN_PLACE);
+    const bool crowd = crowded(plan, ck_reduction(plan), t->rows);
+    cycles += k * (double)channels * (crowd ? CYCLES_WEIGHT_CROWDED : CYCLES_WEIGHT_IN_PLACE);
   }
   if (channels_last && ck_channel_tile_count(plan) > 1) cycles += outputs / (double)lanes * CYCLES_APART_VECTOR;
   if (t->run_on && gaps_of(t)) cycles += outputs / (double)lanes * CYCLES_GAP_VECTOR * (double)ck_k_block_count(t);
