@@ -176,6 +176,15 @@ def test_long_sums_within_the_bound(channels: int, kernel: tuple[int, int], isa:
         check_error(replace(case, via=via, isa=isa), distribution, oracle=False)
 
 
+@pytest.mark.parametrize("kernel", [(1, 6), (7, 1), (7, 7), (1, 11), (12, 9)], ids=str)
+@pytest.mark.parametrize("channels", [96, 256])
+def test_long_kernels_within_the_bound(channels: int, kernel: tuple[int, int], isa: str) -> None:
+    """Of several pieces, whose chains are added."""
+    case = Case(problem(channels, (24, 35), 18, kernel, pads=3))
+    for distribution, via in itertools.product(DISTRIBUTIONS, ("plan", "function")):
+        check_error(replace(case, via=via, isa=isa), distribution, oracle=False)
+
+
 @pytest.mark.parametrize("channels", [64, 96, 120, 128])
 def test_large_maps_within_the_bound(channels: int) -> None:
     """Whole chains of tiles of 6, and many outputs among which the worst is looked for."""
@@ -208,6 +217,15 @@ SHAPES = {
     "2x2": problem(9, (11, 14), 10, 2),
     "2x5": problem(9, (11, 14), 10, (2, 5), pads=2),
     "1x3": problem(9, (11, 14), 10, (1, 3), pads=((0, 0), (1, 1))),
+    "1x7": problem(9, (11, 14), 10, (1, 7), pads=((0, 0), (3, 3)), n=2),
+    "7x1": problem(20, (17, 17), 40, (7, 1), pads=((3, 3), (0, 0)), g=2),
+    "7x7": problem(9, (11, 14), 10, 7, pads=3, n=3),
+    "6x8": problem(9, (17, 14), 10, (6, 8), pads=((0, 5), (9, 0))),
+    "12x9": problem(5, (13, 10), 10, (12, 9)),
+    "line_of_11": problem(33, (203,), 50, 11, dilation=3, pads=15, ndim=1),
+    "pieces_in_parts": problem(3, (6, 700), 5, (3, 10), dilation=(1, 5), pads=((1, 1), (9, 60))),
+    "pieces_shared": problem(330, (13, 18), 150, (1, 7), n=2, pads=((0, 0), (3, 3))),
+    "pieces_of_planes": problem(6, (4, 9, 13), 9, (1, 7, 3), n=2, stride=(2, 1, 1), pads=((1, 1), (3, 3), (1, 1))),
     "4x1": problem(9, (11, 14), 10, (4, 1), pads=((1, 2), (0, 0))),
     "line": problem(12, (203,), 20, 3, pads=1, ndim=1),
     "line_dilated": problem(12, (203,), 20, 5, dilation=7, pads=14, ndim=1),
@@ -328,7 +346,7 @@ def test_reasons() -> None:
         "float": {"dtype": "int32"},
         "stride 1": {"stride": 2},
         "one tap": {"weight_shape": (8, 8, 1, 1)},
-        "5 taps": {"weight_shape": (8, 8, 7, 7)},
+        "12 taps": {"weight_shape": (8, 8, 13, 3)},
         "one input channel": {"weight_shape": (8, 1, 3, 3), "groups": 8},
     }
     for reason, change in reasons.items():

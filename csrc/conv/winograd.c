@@ -9,7 +9,7 @@
  *             above. V and M leave L2, but of one plane e they stay there while U[e] goes by, once. Where U is large against what
  *             a local block would hold, or that would be a handful of tiles.
  *
- * U, the transformed weights: [group][output channel tile][depth tap][e][input channel][lanes]. A call without a plan that uses
+ * U, the transformed weights: [group][output channel tile][slice][e][input channel][lanes]. A call without a plan that uses
  * U once makes it by tile, in L2, when it is multiplied. Depth taps are part of the reduction: the transform is of height and
  * width. Sums run over the channels in chains of bounded length, which are then added: a long one would lose what the transform
  * leaves of the precision. Numbering of tiles, chains and transforms depend on the sizes of one sample alone, and so do the bits.
@@ -39,13 +39,28 @@ typedef struct {
   char *packed;
 } ck_winograd_pack;
 
+/* Copies piece k of `u->count` kernels from the scratch, with zeros where it sticks out, and lets u read it. */
+static void cut_piece(const ck_winograd *w, const char *scratch, int64_t k, char *piece, ck_winograd_weights *u) {
+  const ck_winograd_axis *high = &w->axis[0], *wide = &w->axis[1];
+  const int64_t vector = w->lanes * w->size, taps = high->taps * wide->taps;
+  const int64_t y0 = k / wide->pieces * high->taps, x0 = k % wide->pieces * wide->taps;
+  const int64_t rows = ck_min(high->taps, high->kernel - y0), columns = ck_min(wide->taps, wide->kernel - x0);
+  memset(piece, 0, (size_t)(u->count * taps * vector));
+  for (int64_t c = 0; c < u->count; c++)
+    for (int64_t y = 0; y < rows; y++)
+      memcpy(piece + (c * taps + y * wide->taps) * vector,
+             scratch + ((c * high->kernel + y0 + y) * wide->kernel + x0) * vector, (size_t)(columns * vector));
+  u->src = piece;
+  u->src_next = taps * w->lanes;
+}
+
 /* U of input channels [first, last) of one vector of output channels of a tile: some at a time are transposed to
- * [channel][tap][lanes]. to: planes e, one depth tap after the other, at this vector of the first channel. */
+ * [channel][tap][lanes]. to: planes e, one slice after the other, at this vector of the first channel. */
 static void transform_vector(const ck_conv_plan *plan, const ck_winograd *w, const char *weights, int64_t group, int64_t tile,
                              int64_t vector, int64_t first, int64_t last, int64_t plane_step, char *to) {
   const ck_kernels *kernels = ck_winograd_kernels(plan);
   char scratch[SCRATCH_BYTES] __attribute__((aligned(CK_ALIGNMENT)));
-  const int64_t plane_taps = w->axis[0].taps * w->axis[1].taps, taps = w->depth_taps * plane_taps;
+  const int64_t plane_taps = w->axis[0].kernel * w->axis[1].kernel, taps = w->depth_taps * plane_taps;
   const int64_t width = ck_winograd_tile_width(w, tile), output = tile * w->tile_lanes + vector * w->lanes;
   const int64_t together = SCRATCH_BYTES / (taps * w->lanes * w->size);
   for (int64_t channel = first; channel < last; channel += together) {
@@ -58,8 +73,8 @@ static void transform_vector(const ck_conv_plan *plan, const ck_winograd *w, con
                             .columns = count * taps,
                             .fill = true};
     kernels->transpose(&t);
-    for (int64_t k = 0; k < w->depth_taps; k++) {
-      const ck_winograd_weights u = {.src = scratch + k * plane_taps * w->lanes * w->size,
+    for (int64_t k = 0; k < w->slices; k++) {
+      ck_winograd_weights u = {.src = scratch + k * plane_taps * w->lanes * w->size,
                                      .dst = to + (k * w->elements * plane_step + (channel - first) * width) * w->size,
                                      .row_step = w->axis[1].taps * w->lanes,
                                      .column_step = w->lanes,
@@ -71,6 +86,8 @@ static void transform_vector(const ck_conv_plan *plan, const ck_winograd *w, con
                                      .columns = w->axis[1].n,
                                      .row_taps = w->axis[0].taps,
                                      .column_taps = w->axis[1].taps};
+      char piece[SCRATCH_BYTES] __attribute__((aligned(CK_ALIGNMENT)));
+      if (w->pieces > 1) cut_piece(w, scratch, k, piece, &u);
       kernels->winograd_weights(&u);
     }
   }
@@ -84,7 +101,7 @@ static void transform_tile(const ck_conv_plan *plan, const ck_winograd *w, const
 
 /* Where U of a tile begins. */
 static int64_t u_at(const ck_winograd *w, int64_t group, int64_t tile) {
-  return (group * ck_winograd_u_elements(w) + tile * w->depth_taps * ck_winograd_u_tile(w, 0)) * w->size;
+  return (group * ck_winograd_u_elements(w) + tile * w->slices * ck_winograd_u_tile(w, 0)) * w->size;
 }
 
 static void pack_tile(const void *context, int64_t task, int slot) {
@@ -158,8 +175,8 @@ static ck_product product_of(const ck_winograd *w, ck_winograd_block whole, ck_w
                   .m_row = m_row,
                   .v = v,
                   .m = m,
-                  .deep = w->depth_taps > 1 || w->depth_before > 0 || (w->depth_out - 1) * w->depth_stride >= w->depth_in,
-                  .joined = block.units == whole.units && (w->depth_taps == 1 || w->depth_stride == 1)};
+                  .deep = w->slices > 1 || w->depth_before > 0 || (w->depth_out - 1) * w->depth_stride >= w->depth_in,
+                  .joined = block.units == whole.units && (w->slices == 1 || (w->pieces == 1 && w->depth_stride == 1))};
   for (int ends = 0; ends < CK_WINOGRAD_ENDS; ends++) {
     p.v_tiles[ends] = ck_winograd_held(w, whole, ends);
     p.tiles[ends] = ck_winograd_held(w, block, ends);
@@ -171,7 +188,7 @@ static ck_product product_of(const ck_winograd *w, ck_winograd_block whole, ck_w
   return p;
 }
 
-/* M[e] of output channels that begin at lane `at` of a row: depth tap k of all planes that meet it, with u, U[e] of the first of
+/* M[e] of output channels that begin at lane `at` of a row: slice k of all planes that meet it, with u, U[e] of the first of
  * the chains. */
 static void multiply_plane(const ck_winograd_call *call, const ck_product *product, ck_gemm_tile *g, int64_t e, int64_t k,
                            ck_chains chains, const char *u, int64_t at) {
@@ -180,7 +197,8 @@ static void multiply_plane(const ck_winograd_call *call, const ck_product *produ
   const int ends = ck_winograd_ends(w, e);
   const int64_t tiles = product->tiles[ends];
   for (int64_t q = 0, next; q < block.planes; q = next) {
-    const int64_t id = (block.plane0 + q) % w->depth_out * w->depth_stride - w->depth_before + k * w->depth_dilation;
+    const int64_t tap = w->pieces > 1 ? 0 : k;
+    const int64_t id = (block.plane0 + q) % w->depth_out * w->depth_stride - w->depth_before + tap * w->depth_dilation;
     next = q + 1;
     if (id < 0 || id >= w->depth_in) continue;
     if (product->joined && !product->deep) next = block.planes;
@@ -192,14 +210,14 @@ static void multiply_plane(const ck_winograd_call *call, const ck_product *produ
   }
 }
 
-/* The order in which U is multiplied: plane e, output channel tile, depth tap. */
+/* The order in which U is multiplied: plane e, output channel tile, slice. */
 typedef struct {
   int64_t e, tile, k;
 } ck_step;
 
 static ck_step step_at(const ck_winograd *w, const ck_product *product, int64_t tile0, int64_t tile1, int64_t number) {
-  const int64_t k = number % w->depth_taps, tile = number / w->depth_taps % (tile1 - tile0);
-  return (ck_step){product->planes[number / w->depth_taps / (tile1 - tile0)], tile0 + tile, k};
+  const int64_t k = number % w->slices, tile = number / w->slices % (tile1 - tile0);
+  return (ck_step){product->planes[number / w->slices / (tile1 - tile0)], tile0 + tile, k};
 }
 
 static const char *u_of(const ck_winograd_call *call, int64_t group, ck_step step) {
@@ -208,7 +226,7 @@ static const char *u_of(const ck_winograd_call *call, int64_t group, ck_step ste
   return call->weights + u_at(w, group, step.tile) + plane * w->size;
 }
 
-/* M of the block for output channel tiles [tile0, tile1): all depth taps, all channels. V is of the block `whole`, of which
+/* M of the block for output channel tiles [tile0, tile1): all slices, all channels. V is of the block `whole`, of which
  * `block` is a part. One plane e after the other, so that V[e] stays at hand while U goes by; where U is made by tile, one tile
  * after the other. */
 static void multiply(const ck_winograd_call *call, int64_t group, ck_winograd_block whole, ck_winograd_block block,
@@ -230,7 +248,7 @@ static void multiply(const ck_winograd_call *call, int64_t group, ck_winograd_bl
     }
     return;
   }
-  const int64_t steps = product.plane_count * (tile1 - tile0) * w->depth_taps;
+  const int64_t steps = product.plane_count * (tile1 - tile0) * w->slices;
   const bool far = steps * ck_winograd_u_plane(w, tile0) * w->size > ck_cpu_caches().l2 / 2;
   ck_step step = step_at(w, &product, tile0, tile1, 0), next;
   const char *u = u_of(call, group, step), *next_u;
@@ -286,7 +304,7 @@ static ck_winograd_split split_local(const ck_conv_plan *plan, const ck_winograd
   ck_winograd_split s = {.samples = deep ? n : 1, .planes = deep ? w->depth_out : n * w->depth_out, .channel_parts = 1};
   s.plane_parts = ck_ceil_div(s.planes, w->block_planes);
   s.unit_parts = ck_ceil_div(w->units, w->block_units);
-  const double work = (double)(w->elements * w->channels * w->depth_taps) * (double)w->outputs * (double)n *
+  const double work = (double)(w->elements * w->channels * w->slices) * (double)w->outputs * (double)n *
                       (double)plan->problem.g * (double)w->depth_out * (double)(w->axis[0].tiles * w->axis[1].tiles);
   /* More parts of units or planes while they stay above one register tile, and parts of the output channels, which repeat the
    * input's transform. */

@@ -9,7 +9,10 @@
  * Where m does not divide an axis, its last tiles are short, as many as it takes: they have m - 1 outputs. The value at infinity
  * counts in the last output alone, so that a short tile needs n - 1 values along the axis: for 14 outputs in tiles of 4 + 4 + 3 + 3,
  * a sixth of the products of 16 are left out, for 13 a quarter. The planes e at infinity (ends) hold the whole tiles only, one
- * after the other. */
+ * after the other.
+ *
+ * A kernel of more than 5 taps along an axis is cut into pieces of 3 to 5, the last filled up with zeros. A piece is a slice of
+ * the reduction, with V and U of its own, as a depth tap is. */
 #ifndef CK_CONV_WINOGRAD_H
 #define CK_CONV_WINOGRAD_H
 
@@ -23,7 +26,8 @@
 #define CK_WINOGRAD_CHAIN_6 96
 
 typedef struct {
-  int taps, n, m;
+  int taps, n, m;         /* taps: of a piece */
+  int64_t kernel, pieces; /* all taps */
   int64_t in, out, before, dilation;
   int64_t classes, class_tiles, tiles; /* tiles: of a class, of all */
   int64_t whole;                       /* tiles of a class that are not short, the first ones */
@@ -48,6 +52,7 @@ typedef struct {
   ck_winograd_axis axis[2]; /* height, width */
   int64_t depth_in, depth_out, depth_taps, depth_stride, depth_dilation, depth_before;
   int elements;                      /* of a transformed tile: the planes e of V, U and M */
+  int64_t slices, pieces;            /* of the reduction: depth taps, or pieces of both axes */
   int64_t channels, outputs;         /* of a group */
   int64_t lanes, size;               /* elements of a vector, bytes of an element */
   int64_t tile_lanes;                /* output channels of a register tile */
@@ -105,12 +110,12 @@ CK_INLINE int64_t ck_winograd_sooner(const ck_winograd *w, ck_winograd_block b, 
   return q * (ck_winograd_tiles(w, b) - ck_winograd_held(w, b, ends)) + (tile - first) -
          (ck_winograd_rank(w, tile, ends) - ck_winograd_rank(w, first, ends));
 }
-/* Input slices that a block needs, and which of them tap k of output plane q of the block meets. */
+/* Input slices that a block needs, and which of them slice k of the reduction of output plane q of the block meets. */
 CK_INLINE int64_t ck_winograd_slot(const ck_winograd *w, int64_t q, int64_t k) {
-  return w->depth_taps == 1 ? q : q * w->depth_stride + k * w->depth_dilation;
+  return w->depth_taps == 1 ? q * w->pieces + k : q * w->depth_stride + k * w->depth_dilation;
 }
 CK_INLINE int64_t ck_winograd_slots(const ck_winograd *w, ck_winograd_block b) {
-  return ck_winograd_slot(w, b.planes - 1, w->depth_taps - 1) + 1;
+  return ck_winograd_slot(w, b.planes - 1, w->slices - 1) + 1;
 }
 /* Elements from plane e to e + 1 for so many rows: an odd number of cache lines, so that a tile does not fall into one cache
  * set. */
@@ -151,7 +156,7 @@ CK_INLINE int64_t ck_winograd_own_u_plane(const ck_winograd *w, int64_t tile) {
 /* Of one group. */
 CK_INLINE int64_t ck_winograd_u_elements(const ck_winograd *w) {
   const int64_t last = ck_winograd_output_tiles(w) - 1;
-  return w->depth_taps * (last * ck_winograd_u_tile(w, 0) + ck_winograd_u_tile(w, last));
+  return w->slices * (last * ck_winograd_u_tile(w, 0) + ck_winograd_u_tile(w, last));
 }
 
 /* Offsets in the workspace: U of a call without a plan, if not by tile, and V, if shared, in the shared part, the others in a

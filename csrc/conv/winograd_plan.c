@@ -12,6 +12,7 @@
 #include "cost.h"
 
 #define TERMS_MOST 4096 /* of a sum: up to here the error bound of docs/numerics.md is tested */
+#define KERNEL_MOST 12  /* taps along an axis */
 #define STRIP_BYTES (64 << 10)
 #define SHARED_BYTES (12 << 20)  /* of V */
 #define THREAD_BYTES (2 << 20)   /* of M and a strip where V is shared */
@@ -20,7 +21,8 @@
 #define CYCLES_ELEMENT_OUT 3.0
 #define CYCLES_STRIP_VECTOR 8.0 /* transposed */
 #define CYCLES_WEIGHT_VECTOR 15.0
-#define CYCLES_OWN_WEIGHT_VECTOR 9.0 /* by tile */
+#define CYCLES_OWN_WEIGHT_VECTOR 9.0     /* by tile */
+#define CYCLES_UNUSUAL_WEIGHT_VECTOR 26.0 /* of kernels other than 3 x 3, whose loops are not unrolled */
 #define CALL_U_MOST (64 << 20)        /* bytes of transformed weights that a call may be charged with unasked */
 #define CYCLES_CALL 5000.0            /* sizes, split */
 #define BYTES_PER_CYCLE 6.0           /* of U, from L3 */
@@ -41,23 +43,43 @@ enum {
   DETAIL_BY_TILE
 };
 
+/* How the taps along an axis are cut: with tiles of 6, so that an output takes the fewest products, in the fewest pieces. */
+typedef struct {
+  int64_t taps, count;
+} pieces_of_axis;
+
+static pieces_of_axis piece_of(int64_t kernel) {
+  pieces_of_axis best = {kernel, 1};
+  if (kernel <= CK_WINOGRAD_TAPS_MOST) return best;
+  double least = INFINITY;
+  for (int64_t taps = CK_WINOGRAD_TAPS_MOST; taps >= 3; taps--) {
+    const int64_t count = ck_ceil_div(kernel, taps);
+    const double products = (double)count / (double)(CK_WINOGRAD_MOST - taps + 1);
+    if (products >= least) continue;
+    least = products;
+    best = (pieces_of_axis){taps, count};
+  }
+  return best;
+}
+
 const char *ck_winograd_declines(const ck_conv_problem *p) {
   const ck_window *w = &p->window;
   if (!ck_dtype_is_real(p->src_dtype)) return "integers cannot be transformed exactly; it serves float32 and float64";
   if (w->stride[1] != 1 || w->stride[2] != 1) return "it serves stride 1 in height and width";
   if (w->kernel[1] == 1 && w->kernel[2] == 1) return "a kernel of one tap in height and width has nothing to save";
-  if (w->kernel[1] > CK_WINOGRAD_TAPS_MOST || w->kernel[2] > CK_WINOGRAD_TAPS_MOST)
-    return "it serves at most 5 taps in height and width";
+  if (w->kernel[1] > KERNEL_MOST || w->kernel[2] > KERNEL_MOST) return "it serves at most 12 taps in height and width";
+  const int64_t pieces = piece_of(w->kernel[1]).count * piece_of(w->kernel[2]).count;
+  if (pieces > 1 && w->kernel[0] > 1) return "it serves at most 5 taps in height and width of a kernel with depth";
   if (w->kernel[0] > 9) return "it serves at most 9 taps in depth";
   if (p->ic / p->g == 1) return "one input channel a group leaves nothing to save";
-  if (p->ic / p->g * w->kernel[0] > TERMS_MOST)
-    return "sums over more than 4096 input channels times depth taps may miss its error bound";
+  if (p->ic / p->g * w->kernel[0] * pieces > TERMS_MOST)
+    return "sums over more than 4096 input channels times slices of the kernel may miss its error bound";
   /* Of one tile of each class in a row: the transformed inputs, in all slices from the first depth tap to the last, and a
    * strip. */
   const int64_t tile = (w->kernel[1] > 1 ? CK_WINOGRAD_MOST : 1) * CK_WINOGRAD_MOST,
                 classes = ck_min(w->dilation[2], w->out[2]);
   if (classes > 1024 || classes * tile * CK_ALIGNMENT > 1 << 20 ||
-      ck_span(w, 0, 1) > SHARED_BYTES / (classes * tile * (p->ic / p->g + 16) * ck_dtype_size(p->src_dtype)))
+      ck_max(ck_span(w, 0, 1), pieces) > SHARED_BYTES / (classes * tile * (p->ic / p->g + 16) * ck_dtype_size(p->src_dtype)))
     return "tiles of rows or planes that are dilated so far do not fit the caches";
   return NULL;
 }
@@ -65,7 +87,10 @@ const char *ck_winograd_declines(const ck_conv_problem *p) {
 /* ---- Sizes --------------------------------------------------------------------------------------------------------------- */
 
 static ck_winograd_axis axis_of(const ck_window *w, int axis, int n) {
-  ck_winograd_axis a = {.taps = (int)w->kernel[axis],
+  const pieces_of_axis piece = piece_of(w->kernel[axis]);
+  ck_winograd_axis a = {.taps = (int)piece.taps,
+                        .kernel = w->kernel[axis],
+                        .pieces = piece.count,
                         .n = w->kernel[axis] > 1 ? n : 1,
                         .in = w->in[axis],
                         .out = w->out[axis],
@@ -97,6 +122,8 @@ static ck_winograd sizes_of(const ck_conv_plan *plan, int n) {
   w.tile_lanes = w.lanes * ck_winograd_tile_vectors(plan);
   const ck_winograd_axis *high = &w.axis[0], *wide = &w.axis[1];
   w.elements = high->n * wide->n;
+  w.pieces = high->pieces * wide->pieces;
+  w.slices = w.depth_taps * w.pieces;
   w.v_row = ck_winograd_row(&w, w.channels);
   /* A unit's strip keeps to STRIP_BYTES and its V to SHARED_BYTES, if it is not a single tile of each class. */
   const int64_t columns = STRIP_BYTES / (high->n * w.lanes * w.size) - (wide->taps - 1) * wide->dilation;
@@ -225,7 +252,7 @@ static int64_t uses_of_u(const ck_winograd *w, int64_t n) {
 
 /* Blocks for a call of n samples, and whether it makes U by tile. */
 static void choose_u(const ck_conv_plan *plan, ck_winograd *w, int64_t n) {
-  w->by_tile = !plan->problem.prepared && w->depth_taps == 1;
+  w->by_tile = !plan->problem.prepared && w->slices == 1;
   choose_blocks(plan, w);
   if (!w->by_tile || uses_of_u(w, n) == 1) return;
   w->by_tile = false;
@@ -234,7 +261,7 @@ static void choose_u(const ck_conv_plan *plan, ck_winograd *w, int64_t n) {
 
 /* ---- The plan ----------------------------------------------------------------------------------------------------------- */
 
-/* Of a block, for one depth tap. */
+/* Of a block, for one slice of the reduction. */
 static double multiplying_cycles(const ck_conv_plan *plan, const ck_winograd *w, ck_winograd_block block) {
   const int64_t vectors = ck_ceil_div(w->outputs, w->lanes), lane_vectors = ck_min(ck_winograd_tile_vectors(plan), vectors);
   const double chains = (double)ck_winograd_chains(w);
@@ -258,27 +285,27 @@ static double estimate(const ck_conv_plan *plan, const ck_winograd *w) {
   const double together = (double)(block.planes * ck_winograd_tiles(w, block));
   const double blocks = (double)tiles / together;
   const double in_vectors = (double)ck_ceil_div(w->channels, w->lanes);
-  const double slices = (double)ck_winograd_slots(w, whole) / (double)whole.planes;
+  const double seen = (double)ck_winograd_slots(w, whole) / (double)whole.planes;
   const double u_bytes = (double)ck_winograd_u_elements(w) * (double)w->size;
-  double cycles = multiplying_cycles(plan, w, block) * blocks * (double)w->depth_taps;
+  double cycles = multiplying_cycles(plan, w, block) * blocks * (double)w->slices;
   if (u_bytes * 2 > (double)ck_cpu_caches().l2 && !w->by_tile) cycles += 0.12 * blocks * u_bytes / BYTES_PER_CYCLE;
   cycles += (double)(w->channels * w->depth_in * w->axis[0].in * w->axis[1].in * w->size) / CK_ALIGNMENT * CYCLES_FETCH_LINE;
-  cycles += (double)tiles * w->elements * (in_vectors * slices * CYCLES_ELEMENT_IN + (double)vectors * CYCLES_ELEMENT_OUT);
+  cycles += (double)tiles * w->elements * (in_vectors * seen * CYCLES_ELEMENT_IN + (double)vectors * CYCLES_ELEMENT_OUT);
   /* A vector that is not whole is copied to a patch first, channels last. */
   if (p->layout == CK_LAYOUT_CHANNELS_LAST && w->channels % w->lanes)
-    cycles += (double)tiles * w->elements * slices * CYCLES_ELEMENT_IN;
+    cycles += (double)tiles * w->elements * seen * CYCLES_ELEMENT_IN;
   if (p->layout == CK_LAYOUT_CHANNELS_FIRST) {
     const double halo = w->segments > 1
                             ? (double)w->axis[0].n / w->axis[0].m
                             : 1 + (double)(w->axis[0].n - w->axis[0].m) / (double)(w->strip_rows_units * w->axis[0].m);
-    cycles += CYCLES_STRIP_VECTOR * ((double)(w->axis[0].in * w->axis[1].in * w->depth_out) * in_vectors * slices * halo +
+    cycles += CYCLES_STRIP_VECTOR * ((double)(w->axis[0].in * w->axis[1].in * w->depth_out) * in_vectors * seen * halo +
                                      (double)ck_volume(p->window.out) * (double)vectors);
   }
-  if (w->by_tile) {
-    cycles += u_bytes / (double)(w->lanes * w->size) * CYCLES_OWN_WEIGHT_VECTOR;
-  } else if (!p->prepared) {
-    if (u_bytes * (double)p->g > CALL_U_MOST) return INFINITY;
-    cycles += u_bytes / (double)(w->lanes * w->size) * CYCLES_WEIGHT_VECTOR;
+  if (!p->prepared) {
+    const bool usual = w->axis[0].taps == 3 && w->axis[1].taps == 3;
+    const double vector = !usual ? CYCLES_UNUSUAL_WEIGHT_VECTOR : w->by_tile ? CYCLES_OWN_WEIGHT_VECTOR : CYCLES_WEIGHT_VECTOR;
+    if (!w->by_tile && u_bytes * (double)p->g > CALL_U_MOST) return INFINITY;
+    cycles += u_bytes / (double)(w->lanes * w->size) * vector;
   }
   return (cycles * (double)p->g + CYCLES_CALL) / CYCLES_PER_US;
 }
@@ -301,7 +328,7 @@ ck_winograd_memory ck_winograd_book(const ck_conv_plan *plan, const ck_winograd 
 
 static ck_status make(ck_conv_plan *plan, int n) {
   ck_winograd w = sizes_of(plan, n);
-  const int64_t factors[6] = {plan->problem.g, w.elements, w.depth_taps, w.channels, ck_round_up(w.outputs, w.lanes),
+  const int64_t factors[6] = {plan->problem.g, w.elements, w.slices, w.channels, ck_round_up(w.outputs, w.lanes),
                               2 * w.size};
   if (ck_checked_product(factors, 6).overflow) return CK_STATUS_TOO_LARGE;
   /* Of one sample: the batch must not change the choice of algorithm. */
@@ -321,7 +348,7 @@ static ck_status make(ck_conv_plan *plan, int n) {
  * machine with 16 lanes: transformed weights of up to REFERENCE_NEAR come from its L3, the rest from memory. */
 static double reference_cycles(const ck_conv_plan *plan, int n) {
   const ck_winograd w = sizes_of(plan, n);
-  const double channels = (double)(w.channels * w.depth_taps), outputs = (double)w.outputs;
+  const double channels = (double)(w.channels * w.slices), outputs = (double)w.outputs;
   const double values = (double)ck_winograd_values(&w.axis[0]) * (double)ck_winograd_values(&w.axis[1]) * (double)w.depth_out;
   const double cycles = values * (channels * outputs / REFERENCE_MULTIPLY + CYCLES_ELEMENT_IN * channels / 16 +
                                   CYCLES_ELEMENT_OUT * outputs / 16);

@@ -54,7 +54,7 @@ static const char *slice_of(const ck_winograd_call *call, int64_t group, ck_wino
   const ck_winograd *w = &call->w;
   const ck_conv_problem *p = &call->plan->problem;
   const bool deep = w->depth_taps > 1;
-  const int64_t plane = block.plane0 + (deep ? 0 : slot);
+  const int64_t plane = block.plane0 + (deep ? 0 : slot / w->pieces);
   const int64_t id = plane % w->depth_out * w->depth_stride - w->depth_before + (deep ? slot : 0);
   const bool channels_last = p->layout == CK_LAYOUT_CHANNELS_LAST;
   const int64_t area = w->axis[0].in * w->axis[1].in;
@@ -236,6 +236,15 @@ static void slice_in_place(const ck_winograd_call *call, const char *slice, int6
   }
 }
 
+/* The call with the first tap of a piece of the kernel for its first tap. */
+static ck_winograd_call at_piece(const ck_winograd_call *call, int64_t piece) {
+  ck_winograd_call at = *call;
+  ck_winograd_axis *high = &at.w.axis[0], *wide = &at.w.axis[1];
+  high->before -= piece / wide->pieces * high->taps * high->dilation;
+  wide->before -= piece % wide->pieces * wide->taps * wide->dilation;
+  return at;
+}
+
 void ck_winograd_tiles_in(const ck_winograd_call *call, int64_t group, ck_winograd_block block, int64_t vector0,
                           int64_t vector1, char *v, char *strip) {
   const ck_winograd *w = &call->w;
@@ -245,10 +254,11 @@ void ck_winograd_tiles_in(const ck_winograd_call *call, int64_t group, ck_winogr
     const char *slice = slice_of(call, group, block, slot);
     char *to = v + slot * tiles * w->v_row * w->size;
     if (!slice) continue;
+    const ck_winograd_call piece = at_piece(call, w->depth_taps > 1 ? 0 : slot % w->pieces);
     if (call->plan->problem.layout == CK_LAYOUT_CHANNELS_LAST)
-      slice_in_place(call, slice, slot, block, vector0, vector1, plane, to);
+      slice_in_place(&piece, slice, slot, block, vector0, vector1, plane, to);
     else
-      slice_from_strips(call, slice, slot, block, vector0, vector1, plane, to, strip);
+      slice_from_strips(&piece, slice, slot, block, vector0, vector1, plane, to, strip);
   }
 }
 
