@@ -1,6 +1,6 @@
 /* winograd_args.h: arguments of the kernels that transform tiles for Winograd convolution (winograd_tmpl.h).
  *
- * A tile of the transformed space has rows x columns elements, each 1, 4 or 6: both alike, or one of them 1. Element (i, j)
+ * A tile of the transformed space has rows x columns elements, 1, 4 or 6 of each: both alike, or one of them 1. Element (i, j)
  * stands in plane j * rows + i. A vector holds channels: every kernel works on `count` vectors, one after the other. Strides
  * count elements. In the planes of the last row, the last column, or both, it stands ends[CK_WINOGRAD_HIGH], [_WIDE] or [both]
  * elements after where it would be. */
