@@ -486,3 +486,17 @@ def test_taps_far_apart_take_no_longer(channels: int, rng: np.random.Generator) 
         assert far < 20 * near, f"{algorithm} takes {far / near:.0f} times as long"
     y = convkit.conv1d(x, weight, padding=50_000, dilation=50_000, algorithm="direct")
     assert_same(y, reference.conv1d(x, weight, padding=50_000, dilation=50_000))
+
+
+@pytest.mark.parametrize("kernel", [(12, 1), (9, 2), (6, 7)], ids=str)
+@pytest.mark.parametrize("dilation", [13, 32])
+def test_parts_of_rows_are_the_rows(kernel: tuple[int, int], dilation: int, isa: str, rng: np.random.Generator) -> None:
+    """Kernels so high that a group of pixels is a part of an output row, or just one: `direct` and `im2col` agree."""
+    high = (kernel[0] - 1) * dilation
+    weight = rng.integers(-3, 4, (9, 10, *kernel)).astype(np.float32)
+    with convkit.use_isa(isa):
+        for width in range(15, 110, 9):
+            x = rng.integers(-4, 5, (1, 10, high + 2, width)).astype(np.float32)
+            options: dict[str, Any] = {"dilation": (dilation, 1), "padding": ((0, 0), (3, 17)), "num_threads": width % 3 + 1}
+            y = [convkit.conv2d(x, weight, algorithm=algorithm, **options) for algorithm in ("direct", "im2col")]
+            assert_same(*y)

@@ -238,6 +238,8 @@ SHAPES = {
     "volume": problem(6, (7, 11, 13), 16, 3, n=2, pads=1),
     "volume_stride": problem(6, (7, 11, 13), 9, 3, stride=(2, 1, 1), pads=1),
     "volume_dilated": problem(6, (9, 11, 13), 9, (2, 3, 3), dilation=(3, 1, 2), pads=((4, 1), (1, 1), (2, 2))),
+    "volume_2x2": problem(6, (7, 11, 13), 9, 2, n=2, pads=1),
+    "2x2_in_parts": problem(20, (3, 700), 9, 2),
     "volume_flat_kernel": problem(4, (3, 7, 11), 5, (1, 3, 3), n=2, pads=((2, 1), (1, 1), (1, 1))),
     "shared": problem(330, (13, 18), 150, 3, n=2, pads=1),
     "shared_volume": problem(330, (3, 6, 7), 40, 3, pads=1),
@@ -390,6 +392,45 @@ def test_auto_leaves_small_problems_alone() -> None:
         (False, (1, 256, 4, 4), (256, 256, 3, 3)),
     ):
         assert convkit.explain("conv2d", shape, weight, 1, 1, plan=plan).algorithm != "winograd", shape
+
+
+@pytest.mark.parametrize(
+    ("x_shape", "weight_shape", "dilation"),
+    [
+        ((1, 2, 4_000_010), (4, 2, 5), 1_000_000),
+        ((1, 64, 40_010), (64, 64, 5), 10_000),
+        ((1, 64, 64, 8020), (64, 64, 3, 3), (1, 4000)),
+        ((1, 64, 45, 3700), (64, 64, 3, 12), (1, 300)),
+        ((1, 64, 45, 2782), (64, 64, 3, 3), (1, 391)),
+        ((1, 64, 45, 2400), (64, 64, 3, 3), (1, 290)),
+        ((1, 64, 2000), (64, 64, 3), 600),
+        ((1, 64, 20_000), (64, 64, 3), 1700),
+    ],
+)
+def test_memory_of_far_taps_is_bounded(x_shape: Any, weight_shape: Any, dilation: Any) -> None:
+    """A thread keeps M and a strip of one tile of each class; what would need more is declined."""
+    make = getattr(convkit, f"conv{len(x_shape) - 2}d_plan")
+    for algorithm in ("winograd", "auto"):
+        try:
+            plan = make(x_shape, np.zeros(weight_shape, np.float32), dilation=dilation, algorithm=algorithm)
+        except NotImplementedError as error:
+            assert "dilated so far" in str(error)
+            continue
+        if plan.algorithm == "winograd":
+            assert plan.workspace_bytes <= 2 << 20
+            assert plan._problem.conv.shared_bytes <= 16 << 20
+
+
+@pytest.mark.parametrize("seed", [9029, 1, 2, 3])
+def test_few_taps_within_the_bound(seed: int) -> None:
+    """2 x 2 taps have small sums, against which errors weigh more: tiles of 5 x 5 outputs came to 3.5e-6."""
+    rng = np.random.default_rng(seed)
+    for channels in (95, 96):
+        x, weight = (rng.standard_normal(shape).astype(np.float32) for shape in ((1, channels, 60, 60), (16, channels, 2, 2)))
+        expected = convkit.conv2d(x.astype(np.float64), weight.astype(np.float64), algorithm="direct")
+        for plan in (False, True):
+            y = convkit.conv2d_plan(x.shape, weight, algorithm="winograd")(x) if plan else convkit.conv2d(x, weight, algorithm="winograd")
+            assert np.max(np.abs(y - expected)) <= 3e-6 * np.max(np.abs(expected))
 
 
 @pytest.mark.parametrize("layer", SERVED, ids=lambda layer: layer.name)

@@ -159,7 +159,7 @@ static ck_status size_panel(ck_conv_plan *plan) {
     /* In double: a product may leave int64, the quotient is at most the elements that fit. */
     const double part = (double)width * (double)group_elements(plan) / ((double)one_row * (double)(halo + 1));
     t->group_pixels = ck_min(ck_round_up(ck_clamp((int64_t)part, tile, GROUP_PIXELS_MOST), tile), width);
-    t->pixel_unit = ck_min(tile, width);
+    t->pixel_unit = t->group_pixels < width ? tile : width;
   }
   return CK_STATUS_OK;
 }

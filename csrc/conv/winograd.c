@@ -9,10 +9,10 @@
  *             above. V and M leave L2, but of one plane e they stay there while U[e] goes by, once. Where U is large against what
  *             a local block would hold, or that would be a handful of tiles.
  *
- * U, the transformed weights: [group][output channel tile][slice][e][input channel][lanes]. A call without a plan that uses
- * U once makes it by tile, in L2, when it is multiplied. Depth taps are part of the reduction: the transform is of height and
- * width. Sums run over the channels in chains of bounded length, which are then added: a long one would lose what the transform
- * leaves of the precision. Numbering of tiles, chains and transforms depend on the sizes of one sample alone, and so do the bits.
+ * U is of a plan, or made by a call (winograd_weights.c): one that uses it once makes it by tile, in L2, when it is multiplied.
+ * Depth taps and the pieces of long kernels are slices of the reduction: the transform is of height and width. Sums run over the
+ * channels in chains of bounded length, which are then added: a long one would lose what the transform leaves of the precision.
+ * Numbering of tiles, chains and transforms depend on the sizes of one sample alone, and so do the bits.
  *
  * After: Winograd, Arithmetic Complexity of Computations, 1980; Lavin and Gray, Fast Algorithms for Convolutional Neural
  * Networks, 2015. */
@@ -28,96 +28,6 @@
 #define READ_AGAIN 8.0
 #define TRANSFORM_AGAIN 20.0
 #define TRANSFORM_WEIGHTS_AGAIN 36.0
-#define SCRATCH_BYTES 16384 /* weights of a few input channels, transposed */
-
-/* ---- Weights ------------------------------------------------------------------------------------------------------------- */
-
-typedef struct {
-  const ck_conv_plan *plan;
-  ck_winograd w;
-  const char *weights;
-  char *packed;
-} ck_winograd_pack;
-
-/* Copies piece k of `u->count` kernels from the scratch, with zeros where it sticks out, and lets u read it. */
-static void cut_piece(const ck_winograd *w, const char *scratch, int64_t k, char *piece, ck_winograd_weights *u) {
-  const ck_winograd_axis *high = &w->axis[0], *wide = &w->axis[1];
-  const int64_t vector = w->lanes * w->size, taps = high->taps * wide->taps;
-  const int64_t y0 = k / wide->pieces * high->taps, x0 = k % wide->pieces * wide->taps;
-  const int64_t rows = ck_min(high->taps, high->kernel - y0), columns = ck_min(wide->taps, wide->kernel - x0);
-  memset(piece, 0, (size_t)(u->count * taps * vector));
-  for (int64_t c = 0; c < u->count; c++)
-    for (int64_t y = 0; y < rows; y++)
-      memcpy(piece + (c * taps + y * wide->taps) * vector,
-             scratch + ((c * high->kernel + y0 + y) * wide->kernel + x0) * vector, (size_t)(columns * vector));
-  u->src = piece;
-  u->src_next = taps * w->lanes;
-}
-
-/* U of input channels [first, last) of one vector of output channels of a tile: some at a time are transposed to
- * [channel][tap][lanes]. to: planes e, one slice after the other, at this vector of the first channel. */
-static void transform_vector(const ck_conv_plan *plan, const ck_winograd *w, const char *weights, int64_t group, int64_t tile,
-                             int64_t vector, int64_t first, int64_t last, int64_t plane_step, char *to) {
-  const ck_kernels *kernels = ck_winograd_kernels(plan);
-  char scratch[SCRATCH_BYTES] __attribute__((aligned(CK_ALIGNMENT)));
-  const int64_t plane_taps = w->axis[0].kernel * w->axis[1].kernel, taps = w->depth_taps * plane_taps;
-  const int64_t width = ck_winograd_tile_width(w, tile), output = tile * w->tile_lanes + vector * w->lanes;
-  const int64_t together = SCRATCH_BYTES / (taps * w->lanes * w->size);
-  for (int64_t channel = first; channel < last; channel += together) {
-    const int64_t count = ck_min(together, last - channel);
-    const ck_transpose t = {.src = weights + (((group * w->outputs + output) * w->channels + channel) * taps) * w->size,
-                            .dst = scratch,
-                            .src_stride = w->channels * taps,
-                            .dst_stride = w->lanes,
-                            .rows = ck_min(w->lanes, w->outputs - output),
-                            .columns = count * taps,
-                            .fill = true};
-    kernels->transpose(&t);
-    for (int64_t k = 0; k < w->slices; k++) {
-      ck_winograd_weights u = {.src = scratch + k * plane_taps * w->lanes * w->size,
-                                     .dst = to + (k * w->elements * plane_step + (channel - first) * width) * w->size,
-                                     .row_step = w->axis[1].taps * w->lanes,
-                                     .column_step = w->lanes,
-                                     .plane_step = plane_step,
-                                     .src_next = taps * w->lanes,
-                                     .dst_next = width,
-                                     .count = count,
-                                     .rows = w->axis[0].n,
-                                     .columns = w->axis[1].n,
-                                     .row_taps = w->axis[0].taps,
-                                     .column_taps = w->axis[1].taps};
-      char piece[SCRATCH_BYTES] __attribute__((aligned(CK_ALIGNMENT)));
-      if (w->pieces > 1) cut_piece(w, scratch, k, piece, &u);
-      kernels->winograd_weights(&u);
-    }
-  }
-}
-
-static void transform_tile(const ck_conv_plan *plan, const ck_winograd *w, const char *weights, int64_t group, int64_t tile,
-                           int64_t first, int64_t last, int64_t plane_step, char *to) {
-  for (int64_t vector = 0; vector * w->lanes < ck_winograd_tile_width(w, tile); vector++)
-    transform_vector(plan, w, weights, group, tile, vector, first, last, plane_step, to + vector * w->lanes * w->size);
-}
-
-/* Where U of a tile begins. */
-static int64_t u_at(const ck_winograd *w, int64_t group, int64_t tile) {
-  return (group * ck_winograd_u_elements(w) + tile * w->slices * ck_winograd_u_tile(w, 0)) * w->size;
-}
-
-static void pack_tile(const void *context, int64_t task, int slot) {
-  const ck_winograd_pack *call = context;
-  const ck_winograd *w = &call->w;
-  const int64_t tiles = ck_winograd_output_tiles(w), group = task / tiles, tile = task % tiles;
-  (void)slot;
-  transform_tile(call->plan, w, call->weights, group, tile, 0, w->channels, ck_winograd_u_plane(w, tile),
-                 call->packed + u_at(w, group, tile));
-}
-
-static void pack(const ck_conv_plan *plan, const void *weights, void *packed) {
-  const ck_winograd_pack call = {plan, ck_winograd_of(plan), weights, packed};
-  const ck_control serial = {.num_threads = 1};
-  ck_parallel_for(&serial, plan->problem.g * ck_winograd_output_tiles(&call.w), pack_tile, &call);
-}
 
 /* ---- Multiplication ------------------------------------------------------------------------------------------------------ */
 
@@ -180,8 +90,8 @@ static ck_product product_of(const ck_winograd *w, ck_winograd_block whole, ck_w
   for (int ends = 0; ends < CK_WINOGRAD_ENDS; ends++) {
     p.v_tiles[ends] = ck_winograd_held(w, whole, ends);
     p.tiles[ends] = ck_winograd_held(w, block, ends);
-    p.v_first[ends] = ck_winograd_slot(w, block.plane0 - whole.plane0, 0) * p.v_tiles[ends] +
-                      ck_winograd_rank(w, first, ends) - ck_winograd_rank(w, whole_first, ends);
+    p.v_first[ends] = ck_winograd_slot(w, block.plane0 - whole.plane0, 0) * p.v_tiles[ends] + ck_winograd_rank(w, first, ends) -
+                      ck_winograd_rank(w, whole_first, ends);
   }
   for (int e = 0; e < w->elements; e++)
     if (p.tiles[ck_winograd_ends(w, e)] > 0) p.planes[p.plane_count++] = e;
@@ -205,8 +115,8 @@ static void multiply_plane(const ck_winograd_call *call, const ck_product *produ
     if (product->joined && w->depth_taps > 1) next = ck_min(block.planes, q + w->depth_in - id);
     const int64_t v_row = product->v_first[ends] + ck_winograd_slot(w, q, k) * product->v_tiles[ends];
     multiply_run(call, g, product->v + (e * product->v_plane + v_row * w->v_row) * w->size, u,
-                 product->m + (e * product->m_plane + q * tiles * product->m_row + at) * w->size, (next - q) * tiles,
-                 chains, product->deep);
+                 product->m + (e * product->m_plane + q * tiles * product->m_row + at) * w->size, (next - q) * tiles, chains,
+                 product->deep);
   }
 }
 
@@ -223,7 +133,7 @@ static ck_step step_at(const ck_winograd *w, const ck_product *product, int64_t 
 static const char *u_of(const ck_winograd_call *call, int64_t group, ck_step step) {
   const ck_winograd *w = &call->w;
   const int64_t plane = step.k * ck_winograd_u_tile(w, step.tile) + step.e * ck_winograd_u_plane(w, step.tile);
-  return call->weights + u_at(w, group, step.tile) + plane * w->size;
+  return call->weights + ck_winograd_u_at(w, group, step.tile) + plane * w->size;
 }
 
 /* M of the block for output channel tiles [tile0, tile1): all slices, all channels. V is of the block `whole`, of which
@@ -241,7 +151,7 @@ static void multiply(const ck_winograd_call *call, int64_t group, ck_winograd_bl
     for (int64_t i = 0; i < (tile1 - tile0) * all; i++) {
       const int64_t tile = tile0 + i / all, chain = i % all, plane = ck_winograd_own_u_plane(w, tile);
       g.lanes = (int)(g.b_stride = ck_winograd_tile_width(w, tile));
-      transform_tile(call->plan, w, call->weights, group, tile, chain_at(w, chain), chain_at(w, chain + 1), plane, u_own);
+      ck_winograd_u_make(call->plan, w, call->weights, group, tile, chain_at(w, chain), chain_at(w, chain + 1), plane, u_own);
       for (int64_t j = 0; j < product.plane_count; j++)
         multiply_plane(call, &product, &g, product.planes[j], 0, (ck_chains){chain, chain + 1},
                        u_own + product.planes[j] * plane * w->size, (tile - tile0) * lanes);
@@ -471,10 +381,10 @@ static ck_status run(const ck_conv_plan *plan, const ck_conv_buffers *buffers, c
     narrowed.num_threads = r.split.num_threads;
   }
   if (!plan->problem.prepared && !w->by_tile) {
-    const ck_winograd_pack call = {plan, *w, buffers->weights, (char *)buffers->workspace + r.at.u};
-    const ck_status status = ck_parallel_for(&narrowed, plan->problem.g * ck_winograd_output_tiles(w), pack_tile, &call);
+    char *const packed = (char *)buffers->workspace + r.at.u;
+    const ck_status status = ck_winograd_pack_all(plan, w, buffers->weights, packed, &narrowed);
     if (status) return status;
-    r.base.weights = call.packed;
+    r.base.weights = packed;
   }
   if (w->shared) return run_rounds(&r, &narrowed);
   return ck_parallel_for(&narrowed,
@@ -482,5 +392,5 @@ static ck_status run(const ck_conv_plan *plan, const ck_conv_buffers *buffers, c
                          run_local, &r);
 }
 
-const ck_conv_algorithm ck_conv_winograd = {"winograd", false, ck_winograd_declines, ck_winograd_plan, pack,
+const ck_conv_algorithm ck_conv_winograd = {"winograd", false, ck_winograd_declines, ck_winograd_plan, ck_winograd_pack,
                                             run,        tasks, task_outputs};

@@ -1,5 +1,5 @@
 /* winograd.h: the sizes that the parts of the Winograd algorithm share: winograd_plan.c chooses them, winograd.c runs,
- * winograd_tiles.c moves and transforms tiles.
+ * winograd_tiles.c moves and transforms tiles, winograd_weights.c transforms weights.
  *
  * A tile is n x n inputs and m x m outputs. Along a dilated axis the outputs of each residue modulo the dilation are an image
  * of their own (a class) with neighbours `dilation` apart, and so is the tile. Tiles of a plane are numbered in row-major
@@ -38,9 +38,7 @@ CK_INLINE int64_t ck_winograd_start(const ck_winograd_axis *a, int64_t tile) {
   return tile * a->m - ck_max(tile - a->whole, 0);
 }
 /* Values along the axis of all tiles. */
-CK_INLINE int64_t ck_winograd_values(const ck_winograd_axis *a) {
-  return (a->n - 1) * a->tiles + a->whole * a->classes;
-}
+CK_INLINE int64_t ck_winograd_values(const ck_winograd_axis *a) { return (a->n - 1) * a->tiles + a->whole * a->classes; }
 
 /* A range of output planes and in each of them a range of tiles, in whole units. Planes are numbered over the batch, d of each
  * sample after each other. With depth taps, a block stays in one sample. */
@@ -171,6 +169,15 @@ ck_status ck_winograd_plan(ck_conv_plan *plan);
 /* What ck_winograd_plan chose, from the plan. */
 ck_winograd ck_winograd_of(const ck_conv_plan *plan);
 ck_winograd_memory ck_winograd_book(const ck_conv_plan *plan, const ck_winograd *w);
+
+/* U of input channels [first, last) of an output channel tile: planes e, plane_step elements apart. */
+void ck_winograd_u_make(const ck_conv_plan *plan, const ck_winograd *w, const char *weights, int64_t group, int64_t tile,
+                        int64_t first, int64_t last, int64_t plane_step, char *to);
+/* Bytes before U of a tile, in all of U. */
+int64_t ck_winograd_u_at(const ck_winograd *w, int64_t group, int64_t tile);
+ck_status ck_winograd_pack_all(const ck_conv_plan *plan, const ck_winograd *w, const void *weights, void *packed,
+                               const ck_control *control);
+void ck_winograd_pack(const ck_conv_plan *plan, const void *weights, void *packed);
 
 /* Elements of a strip: input, output. */
 int64_t ck_winograd_strip_in(const ck_winograd *w);

@@ -14,19 +14,21 @@
 #define TERMS_MOST 4096 /* of a sum: up to here the error bound of docs/numerics.md is tested */
 #define KERNEL_MOST 12  /* taps along an axis */
 #define STRIP_BYTES (64 << 10)
-#define SHARED_BYTES (12 << 20)  /* of V */
-#define THREAD_BYTES (2 << 20)   /* of M and a strip where V is shared */
+#define SHARED_BYTES (12 << 20) /* of V */
+#define THREAD_BYTES (2 << 20)  /* of M and a strip where V is shared */
+#define M_LINES 2               /* of cache, for a row of M, at least */
+#define SPARE_LINES 64
 
 #define CYCLES_ELEMENT_IN 4.0 /* a vector of a transformed tile */
 #define CYCLES_ELEMENT_OUT 3.0
 #define CYCLES_STRIP_VECTOR 8.0 /* transposed */
 #define CYCLES_WEIGHT_VECTOR 15.0
-#define CYCLES_OWN_WEIGHT_VECTOR 9.0     /* by tile */
+#define CYCLES_OWN_WEIGHT_VECTOR 9.0      /* by tile */
 #define CYCLES_UNUSUAL_WEIGHT_VECTOR 26.0 /* of kernels other than 3 x 3, whose loops are not unrolled */
-#define CALL_U_MOST (64 << 20)        /* bytes of transformed weights that a call may be charged with unasked */
-#define CYCLES_CALL 5000.0            /* sizes, split */
-#define BYTES_PER_CYCLE 6.0           /* of U, from L3 */
-#define REFERENCE_MULTIPLY 14.5 /* multiply-adds a cycle */
+#define CALL_U_MOST (64 << 20)            /* bytes of transformed weights that a call may be charged with unasked */
+#define CYCLES_CALL 5000.0                /* sizes, split */
+#define BYTES_PER_CYCLE 6.0               /* of U, from L3 */
+#define REFERENCE_MULTIPLY 14.5           /* multiply-adds a cycle */
 #define REFERENCE_NEAR 16e6
 #define REFERENCE_NEAR_BYTES 12.0 /* a cycle */
 #define REFERENCE_FAR_BYTES 5.0
@@ -74,11 +76,12 @@ const char *ck_winograd_declines(const ck_conv_problem *p) {
   if (p->ic / p->g == 1) return "one input channel a group leaves nothing to save";
   if (p->ic / p->g * w->kernel[0] * pieces > TERMS_MOST)
     return "sums over more than 4096 input channels times slices of the kernel may miss its error bound";
-  /* Of one tile of each class in a row: the transformed inputs, in all slices from the first depth tap to the last, and a
-   * strip. */
-  const int64_t tile = (w->kernel[1] > 1 ? CK_WINOGRAD_MOST : 1) * CK_WINOGRAD_MOST,
-                classes = ck_min(w->dilation[2], w->out[2]);
-  if (classes > 1024 || classes * tile * CK_ALIGNMENT > 1 << 20 ||
+  /* Of one tile of each class in a row: a thread's M and strip; V, in all slices from the first depth tap to the last. */
+  const int64_t rows = w->kernel[1] > 1 ? CK_WINOGRAD_MOST : 1, classes = ck_min(w->dilation[2], w->out[2]);
+  const int64_t columns = ck_min(ck_max(w->in[2], w->out[2]), ck_min(w->dilation[2], THREAD_BYTES) * CK_WINOGRAD_MOST);
+  const int64_t tile = rows * CK_WINOGRAD_MOST, most = THREAD_BYTES / CK_ALIGNMENT - SPARE_LINES;
+  const bool wide = classes > most || columns > most || classes * tile * M_LINES + columns * rows > most;
+  if (wide ||
       ck_max(ck_span(w, 0, 1), pieces) > SHARED_BYTES / (classes * tile * (p->ic / p->g + 16) * ck_dtype_size(p->src_dtype)))
     return "tiles of rows or planes that are dilated so far do not fit the caches";
   return NULL;
@@ -88,7 +91,9 @@ const char *ck_winograd_declines(const ck_conv_problem *p) {
 
 static ck_winograd_axis axis_of(const ck_window *w, int axis, int n) {
   const pieces_of_axis piece = piece_of(w->kernel[axis]);
-  ck_winograd_axis a = {.taps = (int)piece.taps,
+  /* Tiles of 5 x 5 outputs would miss the error bound: 2 x 2 taps are filled up to 3 x 3. */
+  const bool filled = n == CK_WINOGRAD_MOST && w->kernel[axis] == 2 && w->kernel[3 - axis] > 1;
+  ck_winograd_axis a = {.taps = filled ? 3 : (int)piece.taps,
                         .kernel = w->kernel[axis],
                         .pieces = piece.count,
                         .n = w->kernel[axis] > 1 ? n : 1,
@@ -328,8 +333,7 @@ ck_winograd_memory ck_winograd_book(const ck_conv_plan *plan, const ck_winograd 
 
 static ck_status make(ck_conv_plan *plan, int n) {
   ck_winograd w = sizes_of(plan, n);
-  const int64_t factors[6] = {plan->problem.g, w.elements, w.slices, w.channels, ck_round_up(w.outputs, w.lanes),
-                              2 * w.size};
+  const int64_t factors[6] = {plan->problem.g, w.elements, w.slices, w.channels, ck_round_up(w.outputs, w.lanes), 2 * w.size};
   if (ck_checked_product(factors, 6).overflow) return CK_STATUS_TOO_LARGE;
   /* Of one sample: the batch must not change the choice of algorithm. */
   choose_u(plan, &w, 1);

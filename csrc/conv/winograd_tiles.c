@@ -89,12 +89,12 @@ static ck_strip strip_at(const ck_winograd *w, int64_t unit, int64_t last, bool 
   } else {
     s.tile0 = unit % w->segments * w->segment;
     s.tile1 = ck_min(s.tile0 + w->segment, wide->tiles);
-    const int64_t from = column_of(wide, s.tile0) - (input ? wide->before : 0);
-    const int64_t span = class_outputs(wide, s.tile0, s.tile1) + (input ? wide->taps - 1 : 0);
-    s.x1 = ck_min(from + span * wide->dilation, s.x1);
-    s.x0 = ck_clamp(from, 0, ck_max(s.x1 - 1, 0));
-    s.x1 = ck_max(s.x1, s.x0);
   }
+  const int64_t from = column_of(wide, s.tile0) - (input ? wide->before : 0);
+  const int64_t span = class_outputs(wide, s.tile0, s.tile1) + (input ? wide->taps - 1 : 0);
+  s.x1 = ck_min(from + span * wide->dilation, s.x1);
+  s.x0 = ck_clamp(from, 0, ck_max(s.x1 - 1, 0));
+  s.x1 = ck_max(s.x1, s.x0);
   s.y0 = row_of(high, s.tile_row) - (input ? high->before : 0);
   const int64_t in_class = s.tile_row % high->class_tiles;
   s.rows = ck_winograd_start(high, in_class + s.units) - ck_winograd_start(high, in_class) + (input ? high->taps - 1 : 0);
@@ -110,8 +110,8 @@ static void rows_inside(const ck_strip *s, int64_t length, int64_t dilation, int
 
 static int64_t widest(const ck_winograd *w, bool input) {
   const ck_winograd_axis *wide = &w->axis[1];
-  if (w->segments == 1) return input ? wide->in : wide->out;
-  return (w->segment / wide->classes * wide->m + (input ? wide->taps - 1 : 0)) * wide->dilation;
+  const int64_t outputs = w->segments == 1 ? class_outputs(wide, 0, wide->tiles) : w->segment / wide->classes * wide->m;
+  return ck_min(input ? wide->in : wide->out, (outputs + (input ? wide->taps - 1 : 0)) * wide->dilation);
 }
 int64_t ck_winograd_strip_in(const ck_winograd *w) {
   const ck_winograd_axis *high = &w->axis[0];
@@ -358,8 +358,8 @@ void ck_winograd_tiles_out(const ck_winograd_call *call, int64_t group, ck_winog
       ck_winograd_output t = output_of(call, group, first + at, plane);
       char bias[CK_ALIGNMENT] __attribute__((aligned(CK_ALIGNMENT))) = {0};
       if (t.bias && lanes < w->lanes) t.bias = memcpy(bias, t.bias, (size_t)(lanes * w->size));
-      plane_to_strips(call, t, dst + (channel * w->depth_out + od) * area * w->size, q, block, lanes, from + at * w->size, m_row,
-                      strip);
+      plane_to_strips(call, t, dst + (channel * w->depth_out + od) * area * w->size, q, block, lanes, from + at * w->size,
+                      m_row, strip);
     }
   }
 }

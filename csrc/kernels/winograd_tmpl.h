@@ -89,7 +89,8 @@ CK_INLINE void CK_OP(winograd_input_body)(const ck_winograd_input *t, const int 
       CK_V v[CK_WINOGRAD_MOST];
       CK_OP(winograd_forth)(rows, half[j], v);
       CK_UNROLL(6)
-      for (int i = 0; i < rows; i++, to += plane_step) CK_OP(store)(to + t->ends[CK_OP(winograd_ends)(i, rows, j, columns)], v[i]);
+      for (int i = 0; i < rows; i++, to += plane_step)
+        CK_OP(store)(to + t->ends[CK_OP(winograd_ends)(i, rows, j, columns)], v[i]);
     }
   }
 }
@@ -125,7 +126,8 @@ CK_INLINE void CK_OP(winograd_output_body)(const ck_winograd_output *t, const in
     for (int j = 0; j < columns; j++) {
       CK_V x[CK_WINOGRAD_MOST], y[CK_WINOGRAD_TAPS_MOST];
       CK_UNROLL(6)
-      for (int i = 0; i < rows; i++, from += plane_step) x[i] = CK_OP(load)(from + t->ends[CK_OP(winograd_ends)(i, rows, j, columns)]);
+      for (int i = 0; i < rows; i++, from += plane_step)
+        x[i] = CK_OP(load)(from + t->ends[CK_OP(winograd_ends)(i, rows, j, columns)]);
       CK_OP(winograd_back)(rows, out_rows, x, y);
       CK_UNROLL(5)
       for (int i = 0; i < CK_WINOGRAD_TAPS_MOST; i++) half[i][j] = y[i];

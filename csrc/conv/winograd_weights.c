@@ -1,0 +1,109 @@
+/* winograd_weights.c: U, the transformed weights.
+ *
+ *   for group: for output channel tile: for vector of it: for a few input channels:
+ *     transpose their weights to [channel][tap][lanes]                    a scratch of 16 KB
+ *     for slice of the reduction: transform, to the planes e of the tile
+ *
+ * A plan has all of U, [group][output channel tile][slice][e][input channel][lanes]; a call makes all of it in its workspace, or a
+ * tile and chain of it at a time. */
+#include "winograd.h"
+
+#include <string.h>
+
+#define SCRATCH_BYTES 16384 /* weights of a few input channels, transposed */
+
+typedef struct {
+  const ck_conv_plan *plan;
+  ck_winograd w;
+  const char *weights;
+  char *packed;
+} pack_call;
+
+/* Copies what slice k of the reduction has of `u->count` kernels from the scratch, with zeros where a piece sticks out, and lets u
+ * read it. */
+static void cut_piece(const ck_winograd *w, const char *scratch, int64_t k, char *piece, ck_winograd_weights *u) {
+  const ck_winograd_axis *high = &w->axis[0], *wide = &w->axis[1];
+  const int64_t vector = w->lanes * w->size, taps = high->taps * wide->taps, plane = high->kernel * wide->kernel;
+  const int64_t depth = w->pieces > 1 ? 0 : k, number = w->pieces > 1 ? k : 0;
+  const int64_t y0 = number / wide->pieces * high->taps, x0 = number % wide->pieces * wide->taps;
+  const int64_t rows = ck_min(high->taps, high->kernel - y0), columns = ck_min(wide->taps, wide->kernel - x0);
+  memset(piece, 0, (size_t)(u->count * taps * vector));
+  for (int64_t c = 0; c < u->count; c++)
+    for (int64_t y = 0; y < rows; y++)
+      memcpy(piece + (c * taps + y * wide->taps) * vector,
+             scratch + ((c * w->depth_taps + depth) * plane + (y0 + y) * wide->kernel + x0) * vector,
+             (size_t)(columns * vector));
+  u->src = piece;
+  u->src_next = taps * w->lanes;
+}
+
+/* U of input channels [first, last) of one vector of output channels of a tile: some at a time are transposed to
+ * [channel][tap][lanes]. to: planes e, one slice after the other, at this vector of the first channel. */
+static void transform_vector(const ck_conv_plan *plan, const ck_winograd *w, const char *weights, int64_t group, int64_t tile,
+                             int64_t vector, int64_t first, int64_t last, int64_t plane_step, char *to) {
+  const ck_kernels *kernels = ck_winograd_kernels(plan);
+  char scratch[SCRATCH_BYTES] __attribute__((aligned(CK_ALIGNMENT)));
+  const int64_t plane_taps = w->axis[0].kernel * w->axis[1].kernel, taps = w->depth_taps * plane_taps;
+  const int64_t width = ck_winograd_tile_width(w, tile), output = tile * w->tile_lanes + vector * w->lanes;
+  const int64_t piece_taps = w->axis[0].taps * w->axis[1].taps;
+  const int64_t together = SCRATCH_BYTES / (ck_max(taps, piece_taps) * w->lanes * w->size);
+  for (int64_t channel = first; channel < last; channel += together) {
+    const int64_t count = ck_min(together, last - channel);
+    const ck_transpose t = {.src = weights + (((group * w->outputs + output) * w->channels + channel) * taps) * w->size,
+                            .dst = scratch,
+                            .src_stride = w->channels * taps,
+                            .dst_stride = w->lanes,
+                            .rows = ck_min(w->lanes, w->outputs - output),
+                            .columns = count * taps,
+                            .fill = true};
+    kernels->transpose(&t);
+    for (int64_t k = 0; k < w->slices; k++) {
+      ck_winograd_weights u = {.src = scratch + k * plane_taps * w->lanes * w->size,
+                               .dst = to + (k * w->elements * plane_step + (channel - first) * width) * w->size,
+                               .row_step = w->axis[1].taps * w->lanes,
+                               .column_step = w->lanes,
+                               .plane_step = plane_step,
+                               .src_next = taps * w->lanes,
+                               .dst_next = width,
+                               .count = count,
+                               .rows = w->axis[0].n,
+                               .columns = w->axis[1].n,
+                               .row_taps = w->axis[0].taps,
+                               .column_taps = w->axis[1].taps};
+      char piece[SCRATCH_BYTES] __attribute__((aligned(CK_ALIGNMENT)));
+      if (piece_taps != plane_taps) cut_piece(w, scratch, k, piece, &u);
+      kernels->winograd_weights(&u);
+    }
+  }
+}
+
+void ck_winograd_u_make(const ck_conv_plan *plan, const ck_winograd *w, const char *weights, int64_t group, int64_t tile,
+                        int64_t first, int64_t last, int64_t plane_step, char *to) {
+  for (int64_t vector = 0; vector * w->lanes < ck_winograd_tile_width(w, tile); vector++)
+    transform_vector(plan, w, weights, group, tile, vector, first, last, plane_step, to + vector * w->lanes * w->size);
+}
+
+int64_t ck_winograd_u_at(const ck_winograd *w, int64_t group, int64_t tile) {
+  return (group * ck_winograd_u_elements(w) + tile * w->slices * ck_winograd_u_tile(w, 0)) * w->size;
+}
+
+static void pack_tile(const void *context, int64_t task, int slot) {
+  const pack_call *call = context;
+  const ck_winograd *w = &call->w;
+  const int64_t tiles = ck_winograd_output_tiles(w), group = task / tiles, tile = task % tiles;
+  (void)slot;
+  ck_winograd_u_make(call->plan, w, call->weights, group, tile, 0, w->channels, ck_winograd_u_plane(w, tile),
+                     call->packed + ck_winograd_u_at(w, group, tile));
+}
+
+ck_status ck_winograd_pack_all(const ck_conv_plan *plan, const ck_winograd *w, const void *weights, void *packed,
+                               const ck_control *control) {
+  const pack_call call = {plan, *w, weights, packed};
+  return ck_parallel_for(control, plan->problem.g * ck_winograd_output_tiles(w), pack_tile, &call);
+}
+
+void ck_winograd_pack(const ck_conv_plan *plan, const void *weights, void *packed) {
+  const ck_winograd w = ck_winograd_of(plan);
+  const ck_control serial = {.num_threads = 1};
+  ck_winograd_pack_all(plan, &w, weights, packed, &serial);
+}
