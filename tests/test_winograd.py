@@ -429,7 +429,11 @@ def test_few_taps_within_the_bound(seed: int) -> None:
         x, weight = (rng.standard_normal(shape).astype(np.float32) for shape in ((1, channels, 60, 60), (16, channels, 2, 2)))
         expected = convkit.conv2d(x.astype(np.float64), weight.astype(np.float64), algorithm="direct")
         for plan in (False, True):
-            y = convkit.conv2d_plan(x.shape, weight, algorithm="winograd")(x) if plan else convkit.conv2d(x, weight, algorithm="winograd")
+            y = (
+                convkit.conv2d_plan(x.shape, weight, algorithm="winograd")(x)
+                if plan
+                else convkit.conv2d(x, weight, algorithm="winograd")
+            )
             assert np.max(np.abs(y - expected)) <= 3e-6 * np.max(np.abs(expected))
 
 
