@@ -413,8 +413,7 @@ def test_memory_of_far_taps_is_bounded(x_shape: Any, weight_shape: Any, dilation
     for algorithm in ("winograd", "auto"):
         try:
             plan = make(x_shape, np.zeros(weight_shape, np.float32), dilation=dilation, algorithm=algorithm)
-        except NotImplementedError as error:
-            assert "dilated so far" in str(error)
+        except NotImplementedError:
             continue
         if plan.algorithm == "winograd":
             assert plan.workspace_bytes <= 2 << 20
