@@ -2,6 +2,7 @@
 #include "split.h"
 
 #define TASKS_MOST 3     /* a thread, at the most, for the sake of balance */
+#define PARTS_MORE 16    /* than memory asks for, where so few may be uneven, to double them */
 #define GOOD_ENOUGH 1.01 /* the busiest thread's work relative to a perfect split */
 #define GAIN 0.005       /* more parts must bring so much */
 
@@ -26,7 +27,7 @@ ck_split ck_split_for(int64_t images, const ck_split_side side[2], int num_threa
   if (num_threads == 1) return best;
   trial found = try_parts(images, side, side[0].least, side[1].least, num_threads);
   const int64_t least = images * side[0].least * side[1].least;
-  const int64_t most = ck_max(TASKS_MOST * num_threads, least + ck_max(2 * num_threads, least));
+  const int64_t most = ck_max(TASKS_MOST * num_threads, least + ck_max(2 * num_threads, ck_min(least, PARTS_MORE)));
   for (int64_t a = side[0].least; a <= side[0].most && (a == side[0].least || images * a * side[1].least <= most); a++) {
     for (int64_t b = side[1].least; b <= side[1].most && (b == side[1].least || images * a * b <= most); b++) {
       if (found.span < GOOD_ENOUGH) break;
