@@ -270,6 +270,23 @@ def test_every_number_of_short_tiles(taps: int, dilation: int) -> None:
             check_error(Case(shape, dtype="float64", layout=layout, via=via, num_threads=1 + length % 3))
 
 
+@pytest.mark.parametrize("taps", [6, 7, 11])
+def test_pieces_stay_in_their_strips(taps: int) -> None:
+    """A short last tile reads as many columns as a whole one; with more threads the strip of the last one ends the workspace."""
+    for width in range(40, 60):
+        for num_threads in (1, 2):
+            shape = problem(95, (20, width), 12, taps, pads=taps // 2 * (width % 2))
+            check_error(Case(shape, dtype="float32", via="function", num_threads=num_threads), oracle=False)
+
+
+def test_dilations_whose_products_overflow() -> None:
+    for dilation in (2**62 - 20, (2**64 + 4) // 5):
+        with pytest.raises(NotImplementedError, match="64 bits"):
+            convkit.conv1d(
+                np.ones((1, 4, 10)), np.ones((2, 4, 3)), dilation=dilation, padding=((0, 2 * dilation),), algorithm="winograd"
+            )
+
+
 def test_short_tiles_do_without_the_value_at_infinity() -> None:
     for n, taps in itertools.product(exact.POINTS, range(2, 5)):
         inverse, _, _ = exact.transforms(n, min(taps, n - 1))

@@ -80,6 +80,7 @@ const char *ck_winograd_declines(const ck_conv_problem *p) {
   const int64_t rows = w->kernel[1] > 1 ? CK_WINOGRAD_MOST : 1, classes = ck_min(w->dilation[2], w->out[2]);
   const int64_t columns = ck_min(ck_max(w->in[2], w->out[2]), ck_min(w->dilation[2], THREAD_BYTES) * CK_WINOGRAD_MOST);
   const int64_t tile = rows * CK_WINOGRAD_MOST, most = THREAD_BYTES / CK_ALIGNMENT - SPARE_LINES;
+  if (ck_max(w->dilation[1], w->dilation[2]) > INT64_MAX / 32) return "products with its dilation would not fit 64 bits";
   const bool wide = classes > most || columns > most || classes * tile * M_LINES + columns * rows > most;
   if (wide ||
       ck_max(ck_span(w, 0, 1), pieces) > SHARED_BYTES / (classes * tile * (p->ic / p->g + 16) * ck_dtype_size(p->src_dtype)))

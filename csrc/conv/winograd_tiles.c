@@ -78,6 +78,11 @@ static int64_t class_outputs(const ck_winograd_axis *a, int64_t tile0, int64_t t
   return ck_winograd_start(a, tile1 / a->classes) - ck_winograd_start(a, tile0 / a->classes);
 }
 
+/* Inputs of a class that they read: n of a short tile too, though the last is of no account. */
+static int64_t class_inputs(const ck_winograd_axis *a, int64_t tile0, int64_t tile1) {
+  return ck_winograd_start(a, tile1 / a->classes - 1) - ck_winograd_start(a, tile0 / a->classes) + a->n;
+}
+
 /* The strip of inputs or outputs that begins at a unit; y0 may lie outside, [x0, x1) does not. */
 static ck_strip strip_at(const ck_winograd *w, int64_t unit, int64_t last, bool input) {
   const ck_winograd_axis *high = &w->axis[0], *wide = &w->axis[1];
@@ -91,7 +96,7 @@ static ck_strip strip_at(const ck_winograd *w, int64_t unit, int64_t last, bool 
     s.tile1 = ck_min(s.tile0 + w->segment, wide->tiles);
   }
   const int64_t from = column_of(wide, s.tile0) - (input ? wide->before : 0);
-  const int64_t span = class_outputs(wide, s.tile0, s.tile1) + (input ? wide->taps - 1 : 0);
+  const int64_t span = input ? class_inputs(wide, s.tile0, s.tile1) : class_outputs(wide, s.tile0, s.tile1);
   s.x1 = ck_min(from + span * wide->dilation, s.x1);
   s.x0 = ck_clamp(from, 0, ck_max(s.x1 - 1, 0));
   s.x1 = ck_max(s.x1, s.x0);
@@ -110,8 +115,9 @@ static void rows_inside(const ck_strip *s, int64_t length, int64_t dilation, int
 
 static int64_t widest(const ck_winograd *w, bool input) {
   const ck_winograd_axis *wide = &w->axis[1];
-  const int64_t outputs = w->segments == 1 ? class_outputs(wide, 0, wide->tiles) : w->segment / wide->classes * wide->m;
-  return ck_min(input ? wide->in : wide->out, (outputs + (input ? wide->taps - 1 : 0)) * wide->dilation);
+  const int64_t tiles = w->segments == 1 ? wide->tiles : w->segment;
+  return input ? ck_min(wide->in, (tiles / wide->classes * wide->m + wide->taps - 1) * wide->dilation)
+               : ck_min(wide->out, tiles / wide->classes * wide->m * wide->dilation);
 }
 int64_t ck_winograd_strip_in(const ck_winograd *w) {
   const ck_winograd_axis *high = &w->axis[0];
