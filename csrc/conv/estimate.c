@@ -11,15 +11,17 @@
 #define CYCLES_PACK_WEIGHT 0.4     /* an element of the weights, transposed */
 #define CYCLES_PACK_FAR 0.5        /* the same from beyond L2 */
 #define CYCLES_WEIGHT_IN_PLACE 0.4 /* an element of weights that are not packed: the first look, along many rows at once */
-#define CYCLES_WEIGHT_CROWDED 1.0  /* the same where the rows of a tile begin in one set of L1 and are more than its ways */
-#define CYCLES_STAGE_VECTOR 10.0   /* store, load, transpose, store */
-#define CYCLES_GAP_VECTOR 1.0      /* stored in runs */
-#define CYCLES_APART_VECTOR 5.0    /* channels last: the channels of a pixel are not written together */
-#define ONE_TAP 1.02               /* times more, of tiles whose rows are pixels in place, where their chains have one tap */
-#define CYCLES_FAR_VECTOR 0.2      /* of a step of such a tile: the weights of all tiles take half of L2, of one 1/12 of it */
-#define CYCLES_CROWDED 4.5         /* of a step of such a tile, where the same holds for its rows */
-#define CYCLES_SPLIT_VECTOR 0.15   /* of a step: two lines of cache for a vector, which starts anywhere in the first */
-#define CYCLES_SPLIT_FAR 0.3       /* more, where the lines of all channels and kernel rows do not stay in L1 */
+#define CYCLES_WEIGHT_CROWDED                                                                                                  \
+  1.0 /* the same where the rows of a tile begin in one set of L1 and are as many as its ways, or more */
+#define CYCLES_STAGE_VECTOR 10.0 /* store, load, transpose, store */
+#define CYCLES_GAP_VECTOR 1.0    /* stored in runs */
+#define CYCLES_APART_VECTOR 5.0  /* channels last: the channels of a pixel are not written together */
+#define ONE_TAP 1.02             /* times more, of tiles whose rows are pixels in place, where their chains have one tap */
+#define CYCLES_FAR_VECTOR 0.2    /* of a step of such a tile: the weights of all tiles take half of L2, of one 1/12 of it */
+#define CYCLES_CROWDED                                                                                                         \
+  4.5 /* of a step of a tile whose rows are pixels in place and begin in one set of L1, as many as its ways or more */
+#define CYCLES_SPLIT_VECTOR 0.15 /* of a step: two lines of cache for a vector, which starts anywhere in the first */
+#define CYCLES_SPLIT_FAR 0.3     /* more, where the lines of all channels and kernel rows do not stay in L1 */
 #define LOADS_PAGE 2.8 /* as much as so many loads, for each vector: each step looks into another plane, on another page */
 #define CYCLES_TILE_PAGES 25.0 /* more for a tile, for the same reason */
 #define PAGE_BYTES 4096.0
@@ -129,8 +131,9 @@ static double multiplying_cycles(const ck_conv_plan *plan) {
     const ck_view_cost whole = ck_view_cost_of(t, t->vectors);
     const int64_t column = t->block_outer * t->block_inner * lanes * ck_dtype_size(ck_sum_of(plan)), l2 = ck_cpu_caches().l2;
     const bool far = ck_packed_bytes(plan).value > l2 / 2 && column * t->vectors > l2 / 12;
-    const bool crowd = t->pixels == CK_PIXELS_IN_PLACE &&
-                       crowded(plan, plan->problem.ic * t->window.stride[2], ck_min(t->rows, t->window.out[2]));
+    const bool crowd =
+        t->pixels == CK_PIXELS_IN_PLACE &&
+        crowded(plan, plan->problem.ic * ck_min(t->window.stride[2], t->window.in[2]), ck_min(t->rows, t->window.out[2]));
     const double step = (far ? CYCLES_FAR_VECTOR * t->vectors : 0) + (crowd ? CYCLES_CROWDED : 0);
     double cycles = (double)full * (whole.cycles + step * whole.tile_steps);
     if (tail) cycles += ck_view_cost_of(t, tail).cycles + step * whole.tile_steps;

@@ -2,7 +2,7 @@
 #include "split.h"
 
 #define TASKS_MOST 3     /* a thread, at the most, for the sake of balance */
-#define PARTS_MORE 16    /* than memory asks for, where so few may be uneven, to double them */
+#define PARTS_MORE 16    /* where memory asks for few parts, up to twice as many are tried, but at most so many more */
 #define GOOD_ENOUGH 1.01 /* the busiest thread's work relative to a perfect split */
 #define GAIN 0.005       /* more parts must bring so much */
 

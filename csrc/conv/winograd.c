@@ -72,7 +72,7 @@ typedef struct {
   int64_t plane_count;
   const char *v;
   char *m;
-  bool deep;   /* not every tap lies inside the input in depth */
+  bool deep;   /* M is a sum of slices, or may miss some: it begins with zeros */
   bool joined; /* the slices that planes after each other meet follow each other too */
 } ck_product;
 

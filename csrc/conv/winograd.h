@@ -6,9 +6,9 @@
  * order. Down the height, the tiles of a class follow each other; along the width, the first tiles of all classes, which lie
  * between each other, then the second ones.
  *
- * Where m does not divide an axis, its last tiles are short, as many as it takes: they have m - 1 outputs. The value at infinity
- * counts in the last output alone, so that a short tile needs n - 1 values along the axis: for 14 outputs in tiles of 4 + 4 + 3 + 3,
- * a sixth of the products of 16 are left out, for 13 a quarter. The planes e at infinity (ends) hold the whole tiles only, one
+ * Where m does not divide an axis, its last tiles are short, as many as it takes: they have m - 1 outputs at most. The value at infinity
+ * counts in the last output alone, so that a short tile needs n - 1 values along the axis: of a plane of 14 x 14, in tiles
+ * of 4 + 4 + 3 + 3, a sixth of the products are left out, of 13 x 13 a quarter. The planes e at infinity (ends) hold the whole tiles only, one
  * after the other.
  *
  * A kernel of more than 5 taps along an axis is cut into pieces of 3 to 5, the last filled up with zeros. A piece is a slice of
@@ -26,7 +26,7 @@
 #define CK_WINOGRAD_CHAIN_6 96
 
 typedef struct {
-  int taps, n, m;         /* taps: of a piece */
+  int taps, n, m;         /* taps: of a piece, or 3 where 2 are filled up */
   int64_t kernel, pieces; /* all taps */
   int64_t in, out, before, dilation;
   int64_t classes, class_tiles, tiles; /* tiles: of a class, of all */
@@ -142,7 +142,7 @@ CK_INLINE int64_t ck_winograd_m_row(const ck_winograd *w) { return ck_winograd_r
 CK_INLINE int64_t ck_winograd_tile_width(const ck_winograd *w, int64_t tile) {
   return ck_min(w->tile_lanes, ck_round_up(w->outputs, w->lanes) - tile * w->tile_lanes);
 }
-/* Elements of the transformed weights of one tile and depth tap: planes e, each [input channel][lanes]. */
+/* Elements of the transformed weights of one tile and slice: planes e, each [input channel][lanes]. */
 CK_INLINE int64_t ck_winograd_u_plane(const ck_winograd *w, int64_t tile) {
   return ck_winograd_plane(w, w->channels, ck_winograd_tile_width(w, tile));
 }
@@ -183,7 +183,7 @@ void ck_winograd_pack(const ck_conv_plan *plan, const void *weights, void *packe
 int64_t ck_winograd_strip_in(const ck_winograd *w);
 int64_t ck_winograd_strip_out(const ck_winograd *w);
 
-/* V of the block, for vectors [vector0, vector1) of the group's channels; units [first, last) of the block. v: of the whole
+/* V of the block, for vectors [vector0, vector1) of the group's channels. v: of the whole
  * block. */
 void ck_winograd_tiles_in(const ck_winograd_call *call, int64_t group, ck_winograd_block block, int64_t vector0,
                           int64_t vector1, char *v, char *strip);

@@ -92,7 +92,7 @@ const char *ck_winograd_declines(const ck_conv_problem *p) {
 
 static ck_winograd_axis axis_of(const ck_window *w, int axis, int n) {
   const pieces_of_axis piece = piece_of(w->kernel[axis]);
-  /* Tiles of 5 x 5 outputs would miss the error bound: 2 x 2 taps are filled up to 3 x 3. */
+  /* Tiles of 5 x 5 outputs would miss the error bound: 2 taps are filled up to 3, where the other axis has some too. */
   const bool filled = n == CK_WINOGRAD_MOST && w->kernel[axis] == 2 && w->kernel[3 - axis] > 1;
   ck_winograd_axis a = {.taps = filled ? 3 : (int)piece.taps,
                         .kernel = w->kernel[axis],

@@ -71,7 +71,7 @@ static void transform_vector(const ck_conv_plan *plan, const ck_winograd *w, con
                                .row_taps = w->axis[0].taps,
                                .column_taps = w->axis[1].taps};
       char piece[SCRATCH_BYTES] __attribute__((aligned(CK_ALIGNMENT)));
-      if (piece_taps != plane_taps) cut_piece(w, scratch, k, piece, &u);
+      if (w->axis[0].taps != w->axis[0].kernel || w->axis[1].taps != w->axis[1].kernel) cut_piece(w, scratch, k, piece, &u);
       kernels->winograd_weights(&u);
     }
   }

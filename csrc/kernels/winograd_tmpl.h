@@ -61,7 +61,7 @@ CK_INLINE void CK_OP(winograd_back)(const int n, const int m, const CK_V *x, CK_
   }
 }
 
-/* In which planes element (i, j) of a tile is. */
+/* The index into `ends` of element (i, j): CK_WINOGRAD_HIGH, _WIDE, both or 0. */
 CK_INLINE int CK_OP(winograd_ends)(const int i, const int rows, const int j, const int columns) {
   return (rows > 1 && i == rows - 1 ? CK_WINOGRAD_HIGH : 0) | (columns > 1 && j == columns - 1 ? CK_WINOGRAD_WIDE : 0);
 }
