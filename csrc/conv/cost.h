@@ -7,7 +7,7 @@
 
 #define CYCLES_PER_US 3000.0
 #define CYCLES_TILE 25.0       /* call of a micro-kernel and its stores */
-#define CYCLES_FETCH_LINE 6.0  /* the first look at a line of the input */
+#define CYCLES_FETCH_LINE 6.0  /* a line of cache */
 #define WORK_PER_THREAD 100000 /* multiplications: fewer do not pay for one more thread */
 
 /* Cycles of one step of k in a register tile: two multiply-adds and two loads a cycle (`more` loads than the operands need), four
@@ -17,6 +17,9 @@ CK_INLINE double ck_step_cycles(double rows, double vectors, double more) {
   const double longer = adds > loads ? adds : loads;
   return longer < 4.0 ? 4.0 : longer;
 }
+
+/* The first look at so many bytes of the input. */
+CK_INLINE double ck_fetch_cycles(double bytes) { return bytes / CK_ALIGNMENT * CYCLES_FETCH_LINE; }
 
 /* Threads that so many multiplications can use, at most `asked`. */
 CK_INLINE int ck_threads_for(double work, int asked) {

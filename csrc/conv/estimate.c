@@ -11,20 +11,18 @@
 #define CYCLES_PACK_WEIGHT 0.4     /* an element of the weights, transposed */
 #define CYCLES_PACK_FAR 0.5        /* the same from beyond L2 */
 #define CYCLES_WEIGHT_IN_PLACE 0.4 /* an element of weights that are not packed: the first look, along many rows at once */
-#define CYCLES_WEIGHT_CROWDED                                                                                                  \
-  1.0 /* the same where the rows of a tile begin in one set of L1 and are as many as its ways, or more */
-#define CYCLES_STAGE_VECTOR 10.0 /* store, load, transpose, store */
-#define CYCLES_GAP_VECTOR 1.0    /* stored in runs */
-#define CYCLES_APART_VECTOR 5.0  /* channels last: the channels of a pixel are not written together */
-#define ONE_TAP 1.02             /* times more, of tiles whose rows are pixels in place, where their chains have one tap */
-#define CYCLES_FAR_VECTOR 0.2    /* of a step of such a tile: the weights of all tiles take half of L2, of one 1/12 of it */
-#define CYCLES_CROWDED                                                                                                         \
-  4.5 /* of a step of a tile whose rows are pixels in place and begin in one set of L1, as many as its ways or more */
-#define CYCLES_SPLIT_VECTOR 0.15 /* of a step: two lines of cache for a vector, which starts anywhere in the first */
-#define CYCLES_SPLIT_FAR 0.3     /* more, where the lines of all channels and kernel rows do not stay in L1 */
+#define CYCLES_WEIGHT_CROWDED 1.0  /* the same where the rows of a tile are crowded, see below */
+#define CYCLES_STAGE_VECTOR 10.0   /* store, load, transpose, store */
+#define CYCLES_GAP_VECTOR 1.0      /* stored in runs */
+#define CYCLES_APART_VECTOR 5.0    /* channels last: the channels of a pixel are not written together */
+#define ONE_TAP 1.02               /* times more, of tiles whose rows are pixels in place, where their chains have one tap */
+#define CYCLES_FAR_VECTOR 0.2      /* of a step of such a tile: the weights of all tiles take half of L2, of one 1/12 of it */
+#define CYCLES_CROWDED 4.5         /* of a step of a tile whose rows are pixels in place, and crowded */
+#define CYCLES_SPLIT_VECTOR 0.15   /* of a step: two lines of cache for a vector, which starts anywhere in the first */
+#define CYCLES_SPLIT_FAR 0.3       /* more, where the lines of all channels and kernel rows do not stay in L1 */
 #define LOADS_PAGE 2.8 /* as much as so many loads, for each vector: each step looks into another plane, on another page */
 #define CYCLES_TILE_PAGES 25.0 /* more for a tile, for the same reason */
-#define PAGE_BYTES 4096.0
+#define PAGE_BYTES 4096        /* also what lies so far apart begins in the same set of L1 */
 
 /* What the steps of a tile take beside its multiply-adds. */
 typedef struct {
@@ -75,8 +73,7 @@ static double moving_cycles(const ck_conv_plan *plan) {
   const double lanes = ck_kernels_of(plan)->lanes, pixels = (double)ck_volume(t->window.out);
   const double source = (double)ck_dtype_size(p->src_dtype);
   const double vector = gathered ? CYCLES_LOWER_ELEMENT * lanes : CYCLES_LOWER_VECTOR;
-  const double fetch =
-      (double)ck_in_channels(plan) * (double)ck_volume(t->window.in) * source / CK_ALIGNMENT * CYCLES_FETCH_LINE;
+  const double fetch = ck_fetch_cycles((double)ck_in_channels(plan) * (double)ck_volume(t->window.in) * source);
   if (t->pixels == CK_PIXELS_IN_PLACE) return 0;
   if (t->pixels == CK_PIXELS_TRANSPOSED) {
     const ck_window *w = &t->window;
@@ -115,10 +112,10 @@ static step_more unpacked(const ck_conv_plan *plan) {
   return more;
 }
 
-/* Whether the rows of a tile, so many elements apart where they are read, push each other out of L1. */
+/* Whether the rows of a tile, so many elements apart where they are read, are crowded: they begin in one set of L1, as many as it
+ * has ways or more, and push each other out. */
 static bool crowded(const ck_conv_plan *plan, int64_t step, int64_t rows) {
-  const int64_t page = (int64_t)PAGE_BYTES;
-  return step * ck_dtype_size(ck_sum_of(plan)) % page == 0 && rows >= ck_cpu_caches().l1 / page;
+  return step * ck_dtype_size(ck_sum_of(plan)) % PAGE_BYTES == 0 && rows >= ck_cpu_caches().l1 / PAGE_BYTES;
 }
 
 /* Cycles of the micro-kernels. */
@@ -170,7 +167,7 @@ double ck_loops_estimate(const ck_conv_plan *plan) {
   const double pack = bytes > ck_cpu_caches().l2 / 2 ? CYCLES_PACK_FAR : CYCLES_PACK_WEIGHT;
   if (ck_packs_weights(plan)) cycles += k * (double)channels * pack * (double)(bytes > CK_SHARED_WEIGHTS_MOST ? groups : 1);
   if (t->weights_in_place) {
-    const bool crowd = crowded(plan, ck_reduction(plan), t->rows);
+    const bool crowd = crowded(plan, ck_reduction(plan), ck_min(t->rows, channels));
     cycles += k * (double)channels * (crowd ? CYCLES_WEIGHT_CROWDED : CYCLES_WEIGHT_IN_PLACE);
   }
   if (channels_last && ck_channel_tile_count(plan) > 1) cycles += outputs / (double)lanes * CYCLES_APART_VECTOR;

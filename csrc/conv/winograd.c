@@ -62,13 +62,18 @@ static void multiply_run(const ck_winograd_call *call, ck_gemm_tile *g, const ch
   }
 }
 
+/* A plane of V, U and M, and at which ends it is. */
+typedef struct {
+  int e, ends;
+} ck_plane;
+
 /* Where V and M of a block lie, and what of them is multiplied. */
 typedef struct {
   ck_winograd_block block;
   /* Rows of V and of M for a slice or plane, and the first of V: in the planes e at such ends. */
   int64_t v_tiles[CK_WINOGRAD_ENDS], tiles[CK_WINOGRAD_ENDS], v_first[CK_WINOGRAD_ENDS];
   int64_t v_plane, m_plane, m_row;
-  int planes[CK_WINOGRAD_MOST * CK_WINOGRAD_MOST]; /* those that hold any */
+  ck_plane planes[CK_WINOGRAD_MOST * CK_WINOGRAD_MOST]; /* those that hold any */
   int64_t plane_count;
   const char *v;
   char *m;
@@ -93,36 +98,39 @@ static ck_product product_of(const ck_winograd *w, ck_winograd_block whole, ck_w
     p.v_first[ends] = ck_winograd_slot(w, block.plane0 - whole.plane0, 0) * p.v_tiles[ends] + ck_winograd_rank(w, first, ends) -
                       ck_winograd_rank(w, whole_first, ends);
   }
-  for (int e = 0; e < w->elements; e++)
-    if (p.tiles[ck_winograd_ends(w, e)] > 0) p.planes[p.plane_count++] = e;
+  for (int e = 0; e < w->elements; e++) {
+    const int ends = ck_winograd_ends(w, e);
+    if (p.tiles[ends] > 0) p.planes[p.plane_count++] = (ck_plane){e, ends};
+  }
   return p;
 }
 
-/* M[e] of output channels that begin at lane `at` of a row: slice k of all planes that meet it, with u, U[e] of the first of
- * the chains. */
-static void multiply_plane(const ck_winograd_call *call, const ck_product *product, ck_gemm_tile *g, int64_t e, int64_t k,
+/* M of a plane, of output channels that begin at lane `at` of a row: slice k of all output planes that meet it, with u, U of the
+ * first of the chains. */
+static void multiply_plane(const ck_winograd_call *call, const ck_product *product, ck_gemm_tile *g, ck_plane plane, int64_t k,
                            ck_chains chains, const char *u, int64_t at) {
   const ck_winograd *w = &call->w;
   const ck_winograd_block block = product->block;
-  const int ends = ck_winograd_ends(w, e);
+  const int ends = plane.ends;
   const int64_t tiles = product->tiles[ends];
   for (int64_t q = 0, next; q < block.planes; q = next) {
-    const int64_t tap = w->pieces > 1 ? 0 : k;
-    const int64_t id = (block.plane0 + q) % w->depth_out * w->depth_stride - w->depth_before + tap * w->depth_dilation;
+    const int64_t id =
+        (block.plane0 + q) % w->depth_out * w->depth_stride - w->depth_before + ck_winograd_depth_tap(w, k) * w->depth_dilation;
     next = q + 1;
     if (id < 0 || id >= w->depth_in) continue;
     if (product->joined && !product->deep) next = block.planes;
     if (product->joined && w->depth_taps > 1) next = ck_min(block.planes, q + w->depth_in - id);
     const int64_t v_row = product->v_first[ends] + ck_winograd_slot(w, q, k) * product->v_tiles[ends];
-    multiply_run(call, g, product->v + (e * product->v_plane + v_row * w->v_row) * w->size, u,
-                 product->m + (e * product->m_plane + q * tiles * product->m_row + at) * w->size, (next - q) * tiles, chains,
-                 product->deep);
+    multiply_run(call, g, product->v + (plane.e * product->v_plane + v_row * w->v_row) * w->size, u,
+                 product->m + (plane.e * product->m_plane + q * tiles * product->m_row + at) * w->size, (next - q) * tiles,
+                 chains, product->deep);
   }
 }
 
 /* The order in which U is multiplied: plane e, output channel tile, slice. */
 typedef struct {
-  int64_t e, tile, k;
+  ck_plane plane;
+  int64_t tile, k;
 } ck_step;
 
 static ck_step step_at(const ck_winograd *w, const ck_product *product, int64_t tile0, int64_t tile1, int64_t number) {
@@ -132,7 +140,7 @@ static ck_step step_at(const ck_winograd *w, const ck_product *product, int64_t 
 
 static const char *u_of(const ck_winograd_call *call, int64_t group, ck_step step) {
   const ck_winograd *w = &call->w;
-  const int64_t plane = step.k * ck_winograd_u_tile(w, step.tile) + step.e * ck_winograd_u_plane(w, step.tile);
+  const int64_t plane = step.k * ck_winograd_u_tile(w, step.tile) + step.plane.e * ck_winograd_u_plane(w, step.tile);
   return call->weights + ck_winograd_u_at(w, group, step.tile) + plane * w->size;
 }
 
@@ -154,7 +162,7 @@ static void multiply(const ck_winograd_call *call, int64_t group, ck_winograd_bl
       ck_winograd_u_make(call->plan, w, call->weights, group, tile, chain_at(w, chain), chain_at(w, chain + 1), plane, u_own);
       for (int64_t j = 0; j < product.plane_count; j++)
         multiply_plane(call, &product, &g, product.planes[j], 0, (ck_chains){chain, chain + 1},
-                       u_own + product.planes[j] * plane * w->size, (tile - tile0) * lanes);
+                       u_own + product.planes[j].e * plane * w->size, (tile - tile0) * lanes);
     }
     return;
   }
@@ -165,12 +173,12 @@ static void multiply(const ck_winograd_call *call, int64_t group, ck_winograd_bl
   for (int64_t i = 0; i < steps; i++, step = next, u = next_u) {
     next = step_at(w, &product, tile0, tile1, ck_min(i + 1, steps - 1));
     next_u = u_of(call, group, next);
-    const int64_t rows = block.planes * product.tiles[ck_winograd_ends(w, step.e)];
+    const int64_t rows = block.planes * product.tiles[step.plane.ends];
     g.lanes = (int)(g.b_stride = ck_winograd_tile_width(w, step.tile));
     /* Meanwhile the next U comes from beyond L2: at its first use it would arrive more slowly than it can be multiplied. */
     g.ahead = far && i + 1 < steps ? (uintptr_t)next_u : 0;
     g.ahead_step = ck_ceil_div(g.lanes * w->size, ck_ceil_div(rows, ck_winograd_tile_rows(call->plan)));
-    multiply_plane(call, &product, &g, step.e, step.k, (ck_chains){0, all}, u, (step.tile - tile0) * lanes);
+    multiply_plane(call, &product, &g, step.plane, step.k, (ck_chains){0, all}, u, (step.tile - tile0) * lanes);
   }
 }
 
@@ -214,8 +222,9 @@ static ck_winograd_split split_local(const ck_conv_plan *plan, const ck_winograd
   ck_winograd_split s = {.samples = deep ? n : 1, .planes = deep ? w->depth_out : n * w->depth_out, .channel_parts = 1};
   s.plane_parts = ck_ceil_div(s.planes, w->block_planes);
   s.unit_parts = ck_ceil_div(w->units, w->block_units);
-  const double work = (double)(w->elements * w->channels * w->slices) * (double)w->outputs * (double)n *
-                      (double)plan->problem.g * (double)w->depth_out * (double)(w->axis[0].tiles * w->axis[1].tiles);
+  const double values = (double)ck_winograd_values(&w->axis[0]) * (double)ck_winograd_values(&w->axis[1]);
+  const double work = values * (double)(w->channels * w->slices) * (double)w->outputs * (double)n * (double)plan->problem.g *
+                      (double)w->depth_out;
   /* More parts of units or planes while they stay above one register tile, and parts of the output channels, which repeat the
    * input's transform. */
   const bool by_units = w->units >= s.planes;

@@ -6,10 +6,10 @@
  * order. Down the height, the tiles of a class follow each other; along the width, the first tiles of all classes, which lie
  * between each other, then the second ones.
  *
- * Where m does not divide an axis, its last tiles are short, as many as it takes: they have m - 1 outputs at most. The value at infinity
- * counts in the last output alone, so that a short tile needs n - 1 values along the axis: of a plane of 14 x 14, in tiles
- * of 4 + 4 + 3 + 3, a sixth of the products are left out, of 13 x 13 a quarter. The planes e at infinity (ends) hold the whole tiles only, one
- * after the other.
+ * Where m does not divide an axis, its last tiles are short, as many as it takes: they have m - 1 outputs at most. The value at
+ * infinity counts in the last output alone, so that a short tile needs n - 1 values along the axis: of a plane of 14 x 14, in tiles
+ * of 4 + 4 + 3 + 3, a sixth of the products are left out, of 13 x 13 a quarter. The planes e at infinity (ends) hold the whole tiles
+ * only, one after the other.
  *
  * A kernel of more than 5 taps along an axis is cut into pieces of 3 to 5, the last filled up with zeros. A piece is a slice of
  * the reduction, with V and U of its own, as a depth tap is. */
@@ -100,13 +100,12 @@ CK_INLINE int64_t ck_winograd_held(const ck_winograd *w, ck_winograd_block b, in
   return ck_winograd_rank(w, ck_winograd_first_tile(w, b.unit0 + b.units), ends) -
          ck_winograd_rank(w, ck_winograd_first_tile(w, b.unit0), ends);
 }
-/* By how many tiles one of slice or plane q of the block comes sooner there than where all tiles stand. One that the plane does not
- * hold comes where the next of them will be, or behind the last: it may be written there, as long as that is done in order, and
- * what is read there is of no account. */
-CK_INLINE int64_t ck_winograd_sooner(const ck_winograd *w, ck_winograd_block b, int64_t q, int64_t tile, int ends) {
-  const int64_t first = ck_winograd_first_tile(w, b.unit0);
-  return q * (ck_winograd_tiles(w, b) - ck_winograd_held(w, b, ends)) + (tile - first) -
-         (ck_winograd_rank(w, tile, ends) - ck_winograd_rank(w, first, ends));
+/* Slice k of the reduction: a depth tap, and a piece of the kernel, whose first taps have so many before them. Only one of both has
+ * more than one value (ck_winograd_declines). */
+CK_INLINE int64_t ck_winograd_depth_tap(const ck_winograd *w, int64_t k) { return k / w->pieces; }
+CK_INLINE int64_t ck_winograd_taps_before(const ck_winograd *w, int64_t k, int axis) {
+  const int64_t piece = k % w->pieces, wide = w->axis[1].pieces;
+  return (axis == 0 ? piece / wide : piece % wide) * w->axis[axis].taps;
 }
 /* Input slices that a block needs, and which of them slice k of the reduction of output plane q of the block meets. */
 CK_INLINE int64_t ck_winograd_slot(const ck_winograd *w, int64_t q, int64_t k) {
@@ -183,8 +182,7 @@ void ck_winograd_pack(const ck_conv_plan *plan, const void *weights, void *packe
 int64_t ck_winograd_strip_in(const ck_winograd *w);
 int64_t ck_winograd_strip_out(const ck_winograd *w);
 
-/* V of the block, for vectors [vector0, vector1) of the group's channels. v: of the whole
- * block. */
+/* V of the block, for vectors [vector0, vector1) of the group's channels. v: of the whole block. */
 void ck_winograd_tiles_in(const ck_winograd_call *call, int64_t group, ck_winograd_block block, int64_t vector0,
                           int64_t vector1, char *v, char *strip);
 /* The outputs of the block from M, whose rows are m_row apart; output channels [first, first + count) of the group. */

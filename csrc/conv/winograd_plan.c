@@ -1,8 +1,8 @@
 /* winograd_plan.c: which problems Winograd serves, its sizes, blocks, memory and cost. What they mean is in winograd.h and
  * winograd.c.
  *
- * The choice of a tile changes bits: it looks at one sample's sizes alone, and at whether the weights are constant. Blocks, which change none, look at the caches of
- * this machine too. */
+ * The choice of a tile changes bits: it looks at one sample's sizes alone, and at whether the weights are constant. Blocks, which
+ * change none, look at the caches of this machine too. */
 #include "winograd.h"
 
 #include <math.h>
@@ -27,7 +27,7 @@
 #define CYCLES_UNUSUAL_WEIGHT_VECTOR 26.0 /* of kernels other than 3 x 3, whose loops are not unrolled */
 #define CALL_U_MOST (64 << 20)            /* bytes of transformed weights that a call may be charged with unasked */
 #define CYCLES_CALL 5000.0                /* sizes, split */
-#define BYTES_PER_CYCLE 6.0               /* of U, from L3 */
+#define U_BYTES_PER_CYCLE 50.0            /* from L3, fetched while others are multiplied */
 #define REFERENCE_MULTIPLY 14.5           /* multiply-adds a cycle */
 #define REFERENCE_NEAR 16e6
 #define REFERENCE_NEAR_BYTES 12.0 /* a cycle */
@@ -76,11 +76,11 @@ const char *ck_winograd_declines(const ck_conv_problem *p) {
   if (p->ic / p->g == 1) return "one input channel a group leaves nothing to save";
   if (p->ic / p->g * w->kernel[0] * pieces > TERMS_MOST)
     return "sums over more than 4096 input channels times slices of the kernel may miss its error bound";
+  if (ck_max(w->dilation[1], w->dilation[2]) > INT64_MAX / 32) return "products with its dilation would not fit 64 bits";
   /* Of one tile of each class in a row: a thread's M and strip; V, in all slices from the first depth tap to the last. */
   const int64_t rows = w->kernel[1] > 1 ? CK_WINOGRAD_MOST : 1, classes = ck_min(w->dilation[2], w->out[2]);
   const int64_t columns = ck_min(ck_max(w->in[2], w->out[2]), ck_min(w->dilation[2], THREAD_BYTES) * CK_WINOGRAD_MOST);
   const int64_t tile = rows * CK_WINOGRAD_MOST, most = THREAD_BYTES / CK_ALIGNMENT - SPARE_LINES;
-  if (ck_max(w->dilation[1], w->dilation[2]) > INT64_MAX / 32) return "products with its dilation would not fit 64 bits";
   const bool wide = classes > most || columns > most || classes * tile * M_LINES + columns * rows > most;
   if (wide ||
       ck_max(ck_span(w, 0, 1), pieces) > SHARED_BYTES / (classes * tile * (p->ic / p->g + 16) * ck_dtype_size(p->src_dtype)))
@@ -294,8 +294,8 @@ static double estimate(const ck_conv_plan *plan, const ck_winograd *w) {
   const double seen = (double)ck_winograd_slots(w, whole) / (double)whole.planes;
   const double u_bytes = (double)ck_winograd_u_elements(w) * (double)w->size;
   double cycles = multiplying_cycles(plan, w, block) * blocks * (double)w->slices;
-  if (u_bytes * 2 > (double)ck_cpu_caches().l2 && !w->by_tile) cycles += 0.12 * blocks * u_bytes / BYTES_PER_CYCLE;
-  cycles += (double)(w->channels * w->depth_in * w->axis[0].in * w->axis[1].in * w->size) / CK_ALIGNMENT * CYCLES_FETCH_LINE;
+  if (u_bytes * 2 > (double)ck_cpu_caches().l2 && !w->by_tile) cycles += blocks * u_bytes / U_BYTES_PER_CYCLE;
+  cycles += ck_fetch_cycles((double)(w->channels * w->size) * (double)ck_volume(p->window.in));
   cycles += (double)tiles * w->elements * (in_vectors * seen * CYCLES_ELEMENT_IN + (double)vectors * CYCLES_ELEMENT_OUT);
   /* A vector that is not whole is copied to a patch first, channels last. */
   if (p->layout == CK_LAYOUT_CHANNELS_LAST && w->channels % w->lanes)

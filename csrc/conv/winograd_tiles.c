@@ -1,8 +1,8 @@
 /* winograd_tiles.c: brings tiles from the input to V and from M to the output.
  *
  *   channels last     for plane: for tile: transform, all channels          read and written in place
- *   channels first    for plane: for vector of channels: for some rows of tiles: transpose into a strip [pixel][lanes], for tile: transform;
- *                     the same backwards
+ *   channels first    for plane: for vector of channels: for some rows of tiles:
+ *                       transpose into a strip [pixel][lanes], for tile: transform; the same backwards
  *
  * The tensor is never padded: a tile at the border reads zeros by its bits and stores what lies inside. */
 #include "winograd.h"
@@ -44,9 +44,31 @@ static int columns_of(const ck_winograd_axis *a, int64_t tile) {
   return inside_of(a, column_of(a, tile), tile / a->classes < a->whole);
 }
 
-/* How far apart from where all tiles stand one does in the planes at infinity (winograd_args.h), rows of V or M so long. */
-static void set_ends(const ck_winograd *w, ck_winograd_block block, int64_t q, int64_t tile, int64_t row, ptrdiff_t *ends) {
-  for (int i = 0; i < CK_WINOGRAD_ENDS; i++) ends[i] = -ck_winograd_sooner(w, block, q, tile, i) * row;
+/* Tiles that the planes at infinity do not hold: before the block, and in it. */
+typedef struct {
+  int64_t before[CK_WINOGRAD_ENDS], inside[CK_WINOGRAD_ENDS];
+} ck_missing;
+
+static int64_t missing_before(const ck_winograd *w, int64_t tile, int ends) { return tile - ck_winograd_rank(w, tile, ends); }
+
+static ck_missing missing_of(const ck_winograd *w, ck_winograd_block b) {
+  ck_missing missing = {0};
+  for (int ends = 1; ends < CK_WINOGRAD_ENDS; ends++) {
+    missing.before[ends] = missing_before(w, ck_winograd_first_tile(w, b.unit0), ends);
+    missing.inside[ends] = ck_winograd_tiles(w, b) - ck_winograd_held(w, b, ends);
+  }
+  return missing;
+}
+
+/* How far apart from where all tiles stand those from `tile` on, in its row, do in the planes at infinity (winograd_args.h), in
+ * slice or plane q and rows of V or M so long: one place sooner for each that is missing. One that a plane does not hold comes where
+ * the next of them will be, or behind the last: it may be written there, as long as that is done in order, and what is read there is
+ * of no account. */
+static void set_ends(const ck_winograd *w, const ck_missing *missing, int64_t q, int64_t tile, int64_t row, ptrdiff_t *at) {
+  for (int ends = 0; ends < CK_WINOGRAD_ENDS; ends++) {
+    const int64_t inside = missing->inside[ends];
+    at[ends] = inside ? -(q * inside + missing_before(w, tile, ends) - missing->before[ends]) * row : 0;
+  }
 }
 
 /* The input slice of a slot, NULL where it lies in the padding. */
@@ -143,19 +165,13 @@ static void transpose_strip(const ck_winograd_call *call, const ck_strip *s, cha
     ck_transpose t = {.src = outside,
                       .dst = inside,
                       .src_stride = channel,
-
                       .dst_stride = w->lanes,
                       .rows = count,
                       .columns = pixels,
                       .fill = true};
     if (!input)
-      t = (ck_transpose){.src = inside,
-                         .dst = outside,
-                         .src_stride = w->lanes,
-
-                         .dst_stride = channel,
-                         .rows = pixels,
-                         .columns = count};
+      t = (ck_transpose){
+          .src = inside, .dst = outside, .src_stride = w->lanes, .dst_stride = channel, .rows = pixels, .columns = count};
     call->kernels->transpose(&t);
   }
 }
@@ -185,6 +201,7 @@ static void slice_from_strips(const ck_winograd_call *call, const char *slice, i
   const ck_winograd *w = &call->w;
   const ck_winograd_axis *high = &w->axis[0], *wide = &w->axis[1];
   const int64_t channel = high->in * wide->in * w->depth_in, tile0 = ck_winograd_first_tile(w, block.unit0);
+  const ck_missing missing = missing_of(w, block);
   for (int64_t vector = vector0; vector < vector1; vector++) {
     const int64_t count = ck_min(w->lanes, w->channels - vector * w->lanes);
     for (int64_t unit = block.unit0; unit < block.unit0 + block.units;) {
@@ -203,7 +220,7 @@ static void slice_from_strips(const ck_winograd_call *call, const char *slice, i
                                .columns = wide->n,
                                .row_bits = bits_of(high, y),
                                .lanes = (int)w->lanes};
-        set_ends(w, block, slot, tile, w->v_row, t.ends);
+        set_ends(w, &missing, slot, tile, w->v_row, t.ends);
         unit_from_strip(w, call->kernels, t, &s);
       }
     }
@@ -216,7 +233,10 @@ static void slice_in_place(const ck_winograd_call *call, const char *slice, int6
   const ck_winograd_axis *high = &w->axis[0], *wide = &w->axis[1];
   const int64_t pixel = call->plan->problem.ic, row = pixel * wide->in, first = ck_winograd_first_tile(w, block.unit0);
   const int64_t tiles = ck_winograd_tiles(w, block), from = vector0 * w->lanes, to = ck_min(vector1 * w->lanes, w->channels);
+  const ck_missing missing = missing_of(w, block);
+  ptrdiff_t ends[CK_WINOGRAD_ENDS];
   for (int64_t tile = first; tile < first + tiles; tile++) {
+    if (tile == first || tile % wide->tiles == 0) set_ends(w, &missing, slot, tile, w->v_row, ends);
     const int64_t y = row_of(high, tile / wide->tiles) - high->before, x = column_of(wide, tile % wide->tiles) - wide->before;
     ck_winograd_input t = {.src = slice + (y * row + x * pixel + from) * w->size,
                            .dst = v + ((tile - first) * w->v_row + from) * w->size,
@@ -231,7 +251,7 @@ static void slice_in_place(const ck_winograd_call *call, const char *slice, int6
                            .row_bits = bits_of(high, y),
                            .column_bits = bits_of(wide, x),
                            .lanes = (int)w->lanes};
-    set_ends(w, block, slot, tile, w->v_row, t.ends);
+    memcpy(t.ends, ends, sizeof ends);
     if (t.count > 0) call->kernels->winograd_input(&t);
     if ((to - from) % w->lanes == 0) continue;
     t.src = (const char *)t.src + t.count * w->lanes * w->size;
@@ -242,12 +262,11 @@ static void slice_in_place(const ck_winograd_call *call, const char *slice, int6
   }
 }
 
-/* The call with the first tap of a piece of the kernel for its first tap. */
-static ck_winograd_call at_piece(const ck_winograd_call *call, int64_t piece) {
+/* The call with the first taps of slice k of the reduction for its first taps. */
+static ck_winograd_call at_piece(const ck_winograd_call *call, int64_t k) {
   ck_winograd_call at = *call;
-  ck_winograd_axis *high = &at.w.axis[0], *wide = &at.w.axis[1];
-  high->before -= piece / wide->pieces * high->taps * high->dilation;
-  wide->before -= piece % wide->pieces * wide->taps * wide->dilation;
+  for (int axis = 0; axis < 2; axis++)
+    at.w.axis[axis].before -= ck_winograd_taps_before(&call->w, k, axis) * call->w.axis[axis].dilation;
   return at;
 }
 
@@ -260,7 +279,7 @@ void ck_winograd_tiles_in(const ck_winograd_call *call, int64_t group, ck_winogr
     const char *slice = slice_of(call, group, block, slot);
     char *to = v + slot * tiles * w->v_row * w->size;
     if (!slice) continue;
-    const ck_winograd_call piece = at_piece(call, w->depth_taps > 1 ? 0 : slot % w->pieces);
+    const ck_winograd_call piece = at_piece(call, slot % w->pieces);
     if (call->plan->problem.layout == CK_LAYOUT_CHANNELS_LAST)
       slice_in_place(&piece, slice, slot, block, vector0, vector1, plane, to);
     else
@@ -290,6 +309,7 @@ static void plane_to_strips(const ck_winograd_call *call, ck_winograd_output t, 
   const ck_winograd *w = &call->w;
   const ck_winograd_axis *high = &w->axis[0], *wide = &w->axis[1];
   const int64_t tile0 = ck_winograd_first_tile(w, block.unit0);
+  const ck_missing missing = missing_of(w, block);
   t.column_step = wide->dilation * w->lanes;
   t.src_next = m_row;
   t.lanes = (int)w->lanes;
@@ -299,7 +319,7 @@ static void plane_to_strips(const ck_winograd_call *call, ck_winograd_output t, 
     for (int64_t i = 0; i < s.units; i++, unit++) {
       const int64_t first = ck_winograd_first_tile(w, unit), r = (row_of(high, s.tile_row + i) - s.y0) / high->dilation;
       const char *row = m + (first - tile0) * m_row * w->size;
-      set_ends(w, block, q, first, m_row, t.ends);
+      set_ends(w, &missing, q, first, m_row, t.ends);
       t.rows_stored = rows_of(high, s.tile_row + i);
       for (int64_t tile = s.tile0; tile < s.tile1; tile += t.count) {
         const int64_t x = column_of(wide, tile), step = column_step(wide, tile), most = evenly(wide, tile, s.tile1);
@@ -327,12 +347,13 @@ static void plane_in_place(const ck_winograd_call *call, ck_winograd_output t, c
   t.row_step = row * high->dilation;
   t.column_step = pixel * wide->dilation;
   t.src_next = t.dst_next = t.bias_next = w->lanes;
+  const ck_missing missing = missing_of(w, block);
   for (int64_t tile = first; tile < first + tiles; tile++) {
+    if (tile == first || tile % wide->tiles == 0) set_ends(w, &missing, q, tile, m_row, t.ends);
     const int64_t y = row_of(high, tile / wide->tiles), x = column_of(wide, tile % wide->tiles);
     t.rows_stored = rows_of(high, tile / wide->tiles);
     t.columns_stored = columns_of(wide, tile % wide->tiles);
     if (t.rows_stored == 0 || t.columns_stored == 0) continue;
-    set_ends(w, block, q, tile, m_row, t.ends);
     for (int64_t at = 0; at<count; at += whole> at ? whole : w->lanes) {
       t.count = at < whole ? whole / w->lanes : 1;
       t.lanes = (int)(at < whole ? w->lanes : count - whole);

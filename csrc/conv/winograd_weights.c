@@ -4,8 +4,8 @@
  *     transpose their weights to [channel][tap][lanes]                    a scratch of 16 KB
  *     for slice of the reduction: transform, to the planes e of the tile
  *
- * A plan has all of U, [group][output channel tile][slice][e][input channel][lanes]; a call makes all of it in its workspace, or a
- * tile and chain of it at a time. */
+ * A plan has all of U, [group][output channel tile][slice][e][input channel][lanes]; a call makes all of it in its workspace, or
+ * a tile and chain of it at a time. */
 #include "winograd.h"
 
 #include <string.h>
@@ -19,13 +19,13 @@ typedef struct {
   char *packed;
 } pack_call;
 
-/* Copies what slice k of the reduction has of `u->count` kernels from the scratch, with zeros where a piece sticks out, and lets u
- * read it. */
+/* Copies what slice k of the reduction has of `u->count` kernels from the scratch, with zeros where a piece sticks out, and lets
+ * u read it. */
 static void cut_piece(const ck_winograd *w, const char *scratch, int64_t k, char *piece, ck_winograd_weights *u) {
   const ck_winograd_axis *high = &w->axis[0], *wide = &w->axis[1];
   const int64_t vector = w->lanes * w->size, taps = high->taps * wide->taps, plane = high->kernel * wide->kernel;
-  const int64_t depth = w->pieces > 1 ? 0 : k, number = w->pieces > 1 ? k : 0;
-  const int64_t y0 = number / wide->pieces * high->taps, x0 = number % wide->pieces * wide->taps;
+  const int64_t depth = ck_winograd_depth_tap(w, k), y0 = ck_winograd_taps_before(w, k, 0),
+                x0 = ck_winograd_taps_before(w, k, 1);
   const int64_t rows = ck_min(high->taps, high->kernel - y0), columns = ck_min(wide->taps, wide->kernel - x0);
   memset(piece, 0, (size_t)(u->count * taps * vector));
   for (int64_t c = 0; c < u->count; c++)
@@ -46,6 +46,7 @@ static void transform_vector(const ck_conv_plan *plan, const ck_winograd *w, con
   const int64_t plane_taps = w->axis[0].kernel * w->axis[1].kernel, taps = w->depth_taps * plane_taps;
   const int64_t width = ck_winograd_tile_width(w, tile), output = tile * w->tile_lanes + vector * w->lanes;
   const int64_t piece_taps = w->axis[0].taps * w->axis[1].taps;
+  const bool cut = w->axis[0].taps != w->axis[0].kernel || w->axis[1].taps != w->axis[1].kernel;
   const int64_t together = SCRATCH_BYTES / (ck_max(taps, piece_taps) * w->lanes * w->size);
   for (int64_t channel = first; channel < last; channel += together) {
     const int64_t count = ck_min(together, last - channel);
@@ -58,12 +59,10 @@ static void transform_vector(const ck_conv_plan *plan, const ck_winograd *w, con
                             .fill = true};
     kernels->transpose(&t);
     for (int64_t k = 0; k < w->slices; k++) {
-      ck_winograd_weights u = {.src = scratch + k * plane_taps * w->lanes * w->size,
-                               .dst = to + (k * w->elements * plane_step + (channel - first) * width) * w->size,
+      ck_winograd_weights u = {.dst = to + (k * w->elements * plane_step + (channel - first) * width) * w->size,
                                .row_step = w->axis[1].taps * w->lanes,
                                .column_step = w->lanes,
                                .plane_step = plane_step,
-                               .src_next = taps * w->lanes,
                                .dst_next = width,
                                .count = count,
                                .rows = w->axis[0].n,
@@ -71,7 +70,12 @@ static void transform_vector(const ck_conv_plan *plan, const ck_winograd *w, con
                                .row_taps = w->axis[0].taps,
                                .column_taps = w->axis[1].taps};
       char piece[SCRATCH_BYTES] __attribute__((aligned(CK_ALIGNMENT)));
-      if (w->axis[0].taps != w->axis[0].kernel || w->axis[1].taps != w->axis[1].kernel) cut_piece(w, scratch, k, piece, &u);
+      if (cut) {
+        cut_piece(w, scratch, k, piece, &u);
+      } else {
+        u.src = scratch + k * plane_taps * w->lanes * w->size;
+        u.src_next = taps * w->lanes;
+      }
       kernels->winograd_weights(&u);
     }
   }
