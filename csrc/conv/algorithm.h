@@ -31,4 +31,22 @@ CK_INLINE int64_t ck_span(const ck_window *w, int axis, int64_t count) {
   return (count - 1) * w->stride[axis] + (w->kernel[axis] - 1) * w->dilation[axis] + 1;
 }
 
+/* Behind the last sample of the input. */
+CK_INLINE const char *ck_conv_src_end(const ck_conv_problem *p, const ck_conv_buffers *buffers) {
+  const int64_t last_sample = ck_max(0, buffers->src_batch_stride * (buffers->n - 1));
+  return (const char *)buffers->src + (last_sample + p->ic * ck_volume(p->window.in)) * ck_dtype_size(p->src_dtype);
+}
+
+/* Along an axis of stride s and dilation d the taps fall into so many phases, one for each residue of tap * d modulo s: those of phase
+ * f are f, f + phases, ... Within one, neighbouring outputs see neighbours of an input of which each s-th place is left. */
+CK_INLINE int64_t ck_phases(const ck_window *w, int axis) {
+  int64_t common = w->stride[axis], rest = w->dilation[axis];
+  while (rest) {
+    const int64_t next = common % rest;
+    common = rest;
+    rest = next;
+  }
+  return ck_min(w->kernel[axis], w->stride[axis] / common);
+}
+
 #endif

@@ -394,14 +394,12 @@ static void run_task(const void *context, int64_t number, int slot) {
 ck_status ck_loops_run(const ck_conv_plan *plan, const ck_conv_buffers *buffers, const ck_control *control) {
   const ck_conv_problem *p = &plan->problem;
   const ck_dtype sum = ck_dtype_sum(p->src_dtype);
-  const int64_t size = ck_dtype_size(p->src_dtype), sample = p->ic * ck_volume(p->window.in);
-  const int64_t last_sample = ck_max(0, buffers->src_batch_stride * (buffers->n - 1));
   ck_loops_call call = {.plan = plan,
                         .buffers = buffers,
                         .kernels = &ck_isa_table(plan->isa)->of[sum],
                         .split = ck_loops_split_for(plan, buffers->n, control->num_threads),
                         .weights = buffers->weights,
-                        .src_end = (const char *)buffers->src + (last_sample + sample) * size,
+                        .src_end = ck_conv_src_end(p, buffers),
                         .element = ck_dtype_size(sum),
                         .pixels = ck_volume(p->window.out)};
   ck_control narrowed = *control;

@@ -2,27 +2,17 @@
  *
  *   for channel of the block: for depth tap: for row phase: for column phase: [rows][columns]
  *
- * Along an axis of stride s and dilation d the taps fall into phases, one for each residue of tap * d modulo s. Within a phase
- * neighbouring output pixels are neighbours, so that every tap of a vector of pixels is one unaligned load at a fixed offset,
+ * Along an axis the taps fall into phases (ck_phases). Within a phase neighbouring output pixels are neighbours, so that every tap of a vector of pixels is one unaligned load at a fixed offset,
  * whatever stride, dilation and padding are. Each input element is copied at most once a phase it serves; a lowered block holds
  * it once a tap. */
 #include "lowering.h"
-
-static int64_t greatest_common_divisor(int64_t a, int64_t b) {
-  while (b) {
-    const int64_t rest = a % b;
-    a = b;
-    b = rest;
-  }
-  return a;
-}
 
 ck_panel ck_panel_of(const ck_conv_tiling *t, int64_t pixels) {
   const ck_window *w = &t->window;
   const int64_t width = ck_min(pixels, w->out[2]);
   ck_panel panel = {.width = width, .phases = {w->kernel[0], 1, 1}, .length = {1, pixels / width, width}};
   for (int axis = 1; axis < CK_AXES; axis++) {
-    panel.phases[axis] = ck_min(w->kernel[axis], w->stride[axis] / greatest_common_divisor(w->stride[axis], w->dilation[axis]));
+    panel.phases[axis] = ck_phases(w, axis);
     panel.length[axis] += (w->kernel[axis] - 1) * w->dilation[axis] / w->stride[axis];
   }
   /* The zeros after a row are the zeros before the next. */

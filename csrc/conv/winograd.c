@@ -381,6 +381,7 @@ static ck_status run(const ck_conv_plan *plan, const ck_conv_buffers *buffers, c
                                 .buffers = buffers,
                                 .kernels = ck_winograd_kernels(plan),
                                 .weights = buffers->weights,
+                                .src_end = ck_conv_src_end(&plan->problem, buffers),
                                 .w = ck_winograd_of(plan)}};
   const ck_winograd *w = &r.base.w;
   r.at = ck_winograd_book(plan, w);

@@ -11,7 +11,11 @@
  * of 4 + 4 + 3 + 3, a sixth of the products are left out, of 13 x 13 a quarter. The planes e at infinity (ends) hold the whole tiles
  * only, one after the other.
  *
- * A kernel of more than 5 taps along an axis is cut into pieces of 3 to 5, the last filled up with zeros. A piece is a slice of
+ * With a stride, the outputs are a sum of convolutions of stride 1, one for each phase of the taps (ck_phases): of every s-th place
+ * of the input, from some place on. Their channels follow each other in the reduction, phase after phase, as if the input had so
+ * many more; it is gathered into such an image, padded, strip by strip. 11 x 11 taps with stride 4 take 36 products instead of 121.
+ *
+ * A kernel of more than 5 taps along an axis, of a phase, is cut into pieces of 3 to 5, the last filled up with zeros. A piece is a slice of
  * the reduction, with V and U of its own, as a depth tap is. */
 #ifndef CK_CONV_WINOGRAD_H
 #define CK_CONV_WINOGRAD_H
@@ -26,9 +30,9 @@
 #define CK_WINOGRAD_CHAIN_6 96
 
 typedef struct {
-  int taps, n, m;         /* taps: of a piece, or 3 where 2 are filled up */
-  int64_t kernel, pieces; /* all taps */
-  int64_t in, out, before, dilation;
+  int taps, n, m;                    /* taps: of a piece, or 3 where 2 are filled up */
+  int64_t kernel, phases, pieces;    /* kernel: all taps */
+  int64_t in, out, before, dilation; /* of the image that tiles read: the input, or where it is gathered, of a phase */
   int64_t classes, class_tiles, tiles; /* tiles: of a class, of all */
   int64_t whole;                       /* tiles of a class that are not short, the first ones */
 } ck_winograd_axis;
@@ -51,7 +55,8 @@ typedef struct {
   int64_t depth_in, depth_out, depth_taps, depth_stride, depth_dilation, depth_before;
   int elements;                      /* of a transformed tile: the planes e of V, U and M */
   int64_t slices, pieces;            /* of the reduction: depth taps, or pieces of both axes */
-  int64_t channels, outputs;         /* of a group */
+  int64_t inputs, outputs;           /* channels of a group */
+  int64_t channels;                  /* of the reduction: of a group, in all phases */
   int64_t lanes, size;               /* elements of a vector, bytes of an element */
   int64_t tile_lanes;                /* output channels of a register tile */
   int64_t segments, segment;         /* a row of tiles is cut into so many units of at most so many tiles */
@@ -60,6 +65,7 @@ typedef struct {
   int64_t block_planes, block_units; /* of a task (local), of a round (shared) */
   int64_t sub_planes, sub_units;     /* shared: of a task of the second phase */
   int64_t strip_rows_units;          /* units that go through a strip together, channels first */
+  bool gathered; /* the tiles' input: with stride */
   bool shared;
   bool by_tile; /* weights are transformed for an output channel tile at a time, just before they are used */
 } ck_winograd;
@@ -68,7 +74,7 @@ typedef struct {
   const ck_conv_plan *plan;
   const ck_conv_buffers *buffers;
   const ck_kernels *kernels;
-  const char *weights;
+  const char *weights, *src_end;
   ck_winograd w;
 } ck_winograd_call;
 
@@ -178,9 +184,8 @@ ck_status ck_winograd_pack_all(const ck_conv_plan *plan, const ck_winograd *w, c
                                const ck_control *control);
 void ck_winograd_pack(const ck_conv_plan *plan, const void *weights, void *packed);
 
-/* Elements of a strip: input, output. */
-int64_t ck_winograd_strip_in(const ck_winograd *w);
-int64_t ck_winograd_strip_out(const ck_winograd *w);
+/* Elements of the strips that input and output go through. */
+int64_t ck_winograd_strips(const ck_conv_plan *plan, const ck_winograd *w);
 
 /* V of the block, for vectors [vector0, vector1) of the group's channels. v: of the whole block. */
 void ck_winograd_tiles_in(const ck_winograd_call *call, int64_t group, ck_winograd_block block, int64_t vector0,

@@ -12,7 +12,8 @@
 #include "cost.h"
 
 #define TERMS_MOST 4096 /* of a sum: up to here the error bound of docs/numerics.md is tested */
-#define KERNEL_MOST 12  /* taps along an axis */
+#define KERNEL_MOST 12  /* taps of a phase along an axis */
+#define TAPS_MOST 256   /* of all phases, in all axes: their weights are transposed together */
 #define STRIP_BYTES (64 << 10)
 #define SHARED_BYTES (12 << 20) /* of V */
 #define THREAD_BYTES (2 << 20)  /* of M and a strip where V is shared */
@@ -64,70 +65,89 @@ static pieces_of_axis piece_of(int64_t kernel) {
   return best;
 }
 
+/* Of a phase along an axis, and how far apart they are in its image. */
+static int64_t taps_of(const ck_window *w, int axis) { return ck_ceil_div(w->kernel[axis], ck_phases(w, axis)); }
+static int64_t apart(const ck_window *w, int axis) {
+  return taps_of(w, axis) > 1 ? ck_phases(w, axis) * w->dilation[axis] / w->stride[axis] : 1;
+}
+
 const char *ck_winograd_declines(const ck_conv_problem *p) {
   const ck_window *w = &p->window;
   if (!ck_dtype_is_real(p->src_dtype)) return "integers cannot be transformed exactly; it serves float32 and float64";
-  if (w->stride[1] != 1 || w->stride[2] != 1) return "it serves stride 1 in height and width";
-  if (w->kernel[1] == 1 && w->kernel[2] == 1) return "a kernel of one tap in height and width has nothing to save";
-  if (w->kernel[1] > KERNEL_MOST || w->kernel[2] > KERNEL_MOST) return "it serves at most 12 taps in height and width";
-  const int64_t pieces = piece_of(w->kernel[1]).count * piece_of(w->kernel[2]).count;
-  if (pieces > 1 && w->kernel[0] > 1) return "it serves at most 5 taps in height and width of a kernel with depth";
+  const int64_t high = taps_of(w, 1), across = taps_of(w, 2);
+  if (high == 1 && across == 1) return "a kernel of one tap in height and width, for each phase of its stride, has nothing to save";
   if (w->kernel[0] > 9) return "it serves at most 9 taps in depth";
-  if (p->ic / p->g == 1) return "one input channel a group leaves nothing to save";
-  if (p->ic / p->g * w->kernel[0] * pieces > TERMS_MOST)
-    return "sums over more than 4096 input channels times slices of the kernel may miss its error bound";
-  if (ck_max(w->dilation[1], w->dilation[2]) > INT64_MAX / 32) return "products with its dilation would not fit 64 bits";
+  if (high > KERNEL_MOST || across > KERNEL_MOST) return "it serves at most 12 taps in height and width, for each phase of their stride";
+  if (w->kernel[1] > TAPS_MOST || w->kernel[2] > TAPS_MOST || ck_volume(w->kernel) > TAPS_MOST) return "it serves at most 256 taps";
+  const int64_t pieces = piece_of(high).count * piece_of(across).count;
+  if (pieces > 1 && w->kernel[0] > 1) return "it serves at most 5 taps in height and width of a kernel with depth";
+  const int64_t phases = ck_phases(w, 1) * ck_phases(w, 2);
+  if (p->ic / p->g * phases == 1) return "one input channel a group leaves nothing to save";
+  if (p->ic / p->g > TERMS_MOST || p->ic / p->g * phases * w->kernel[0] * pieces > TERMS_MOST)
+    return "sums over more than 4096 input channels times slices and phases of the kernel may miss its error bound";
+  if (ck_max(w->dilation[1], w->dilation[2]) > INT64_MAX / (32 * TAPS_MOST)) return "products with its dilation would not fit 64 bits";
   /* Of one tile of each class in a row: a thread's M and strip; V, in all slices from the first depth tap to the last. */
-  const int64_t rows = w->kernel[1] > 1 ? CK_WINOGRAD_MOST : 1, classes = ck_min(w->dilation[2], w->out[2]);
-  const int64_t columns = ck_min(ck_max(w->in[2], w->out[2]), ck_min(w->dilation[2], THREAD_BYTES) * CK_WINOGRAD_MOST);
+  const bool gathered = w->stride[1] > 1 || w->stride[2] > 1;
+  const int64_t rows = high > 1 ? CK_WINOGRAD_MOST : 1, dilation = apart(w, 2), classes = ck_min(dilation, w->out[2]);
+  const int64_t reach = ck_min(dilation, THREAD_BYTES) * CK_WINOGRAD_MOST;
+  const int64_t columns = gathered ? reach : ck_min(ck_max(w->in[2], w->out[2]), reach);
   const int64_t tile = rows * CK_WINOGRAD_MOST, most = THREAD_BYTES / CK_ALIGNMENT - SPARE_LINES;
-  const bool wide = classes > most || columns > most || classes * tile * M_LINES + columns * rows > most;
-  if (wide ||
-      ck_max(ck_span(w, 0, 1), pieces) > SHARED_BYTES / (classes * tile * (p->ic / p->g + 16) * ck_dtype_size(p->src_dtype)))
+  const bool wide = classes > most || columns > most || classes * tile * M_LINES + columns * (rows + gathered) > most;
+  if (wide || ck_max(ck_span(w, 0, 1), pieces) >
+                  SHARED_BYTES / (classes * tile * (p->ic / p->g * phases + 16) * ck_dtype_size(p->src_dtype)))
     return "tiles of rows or planes that are dilated so far do not fit the caches";
   return NULL;
 }
 
 /* ---- Sizes --------------------------------------------------------------------------------------------------------------- */
 
-static ck_winograd_axis axis_of(const ck_window *w, int axis, int n) {
-  const pieces_of_axis piece = piece_of(w->kernel[axis]);
+static ck_winograd_axis axis_of(const ck_window *w, int axis, int n, bool gathered) {
+  const int64_t taps = taps_of(w, axis);
+  const pieces_of_axis piece = piece_of(taps);
   /* Tiles of 5 x 5 outputs would miss the error bound: 2 taps are filled up to 3, where the other axis has some too. */
-  const bool filled = n == CK_WINOGRAD_MOST && w->kernel[axis] == 2 && w->kernel[3 - axis] > 1;
+  const bool filled = n == CK_WINOGRAD_MOST && taps == 2 && taps_of(w, 3 - axis) > 1;
   ck_winograd_axis a = {.taps = filled ? 3 : (int)piece.taps,
                         .kernel = w->kernel[axis],
+                        .phases = ck_phases(w, axis),
                         .pieces = piece.count,
-                        .n = w->kernel[axis] > 1 ? n : 1,
+                        .n = taps > 1 ? n : 1,
                         .in = w->in[axis],
                         .out = w->out[axis],
                         .before = w->before[axis],
-                        .dilation = w->kernel[axis] > 1 ? w->dilation[axis] : 1};
+                        .dilation = apart(w, axis)};
   a.classes = ck_min(a.dilation, a.out);
   a.m = a.n - a.taps + 1;
   const int64_t of_class = ck_ceil_div(a.out, a.dilation);
   a.class_tiles = ck_ceil_div(of_class, a.m);
   a.tiles = a.classes * a.class_tiles;
   a.whole = ck_max(of_class - a.class_tiles * (a.m - 1), 0);
+  if (!gathered) return a;
+  /* Of a phase there is what any tile, of any piece, reads. */
+  a.before = 0;
+  a.in = (ck_winograd_start(&a, a.class_tiles - 1) + a.n + (a.pieces - 1) * a.taps) * a.dilation;
   return a;
 }
 
 /* What follows from the problem and n alone. */
 static ck_winograd sizes_of(const ck_conv_plan *plan, int n) {
   const ck_conv_problem *p = &plan->problem;
-  ck_winograd w = {.axis = {axis_of(&p->window, 1, n), axis_of(&p->window, 2, n)},
+  const bool gathered = p->window.stride[1] > 1 || p->window.stride[2] > 1;
+  ck_winograd w = {.axis = {axis_of(&p->window, 1, n, gathered), axis_of(&p->window, 2, n, gathered)},
                    .depth_in = p->window.in[0],
                    .depth_out = p->window.out[0],
                    .depth_taps = p->window.kernel[0],
                    .depth_stride = p->window.stride[0],
                    .depth_dilation = p->window.dilation[0],
                    .depth_before = p->window.before[0],
-                   .channels = p->ic / p->g,
+                   .inputs = p->ic / p->g,
                    .outputs = p->oc / p->g,
                    .lanes = ck_winograd_kernels(plan)->lanes,
-                   .size = ck_dtype_size(p->src_dtype)};
+                   .size = ck_dtype_size(p->src_dtype),
+                   .gathered = gathered};
   w.tile_lanes = w.lanes * ck_winograd_tile_vectors(plan);
   const ck_winograd_axis *high = &w.axis[0], *wide = &w.axis[1];
   w.elements = high->n * wide->n;
+  w.channels = w.inputs * high->phases * wide->phases;
   w.pieces = high->pieces * wide->pieces;
   w.slices = w.depth_taps * w.pieces;
   w.v_row = ck_winograd_row(&w, w.channels);
@@ -206,8 +226,7 @@ static ck_winograd_block largest(const ck_winograd *w, int64_t planes, int64_t u
 
 /* Bytes of M that leave a thread room for its strip. */
 static int64_t shared_m_bytes(const ck_conv_plan *plan, const ck_winograd *w) {
-  const bool first = plan->problem.layout == CK_LAYOUT_CHANNELS_FIRST;
-  return THREAD_BYTES - 2 * CK_ALIGNMENT - (first ? ck_max(ck_winograd_strip_in(w), ck_winograd_strip_out(w)) * w->size : 0);
+  return THREAD_BYTES - 2 * CK_ALIGNMENT - ck_winograd_strips(plan, w) * w->size;
 }
 
 /* What a task of the second phase multiplies: as much of the round as keeps M to so many bytes, and V and M of one plane e to
@@ -295,10 +314,10 @@ static double estimate(const ck_conv_plan *plan, const ck_winograd *w) {
   const double u_bytes = (double)ck_winograd_u_elements(w) * (double)w->size;
   double cycles = multiplying_cycles(plan, w, block) * blocks * (double)w->slices;
   if (u_bytes * 2 > (double)ck_cpu_caches().l2 && !w->by_tile) cycles += blocks * u_bytes / U_BYTES_PER_CYCLE;
-  cycles += ck_fetch_cycles((double)(w->channels * w->size) * (double)ck_volume(p->window.in));
+  cycles += ck_fetch_cycles((double)(w->inputs * w->size) * (double)ck_volume(p->window.in));
   cycles += (double)tiles * w->elements * (in_vectors * seen * CYCLES_ELEMENT_IN + (double)vectors * CYCLES_ELEMENT_OUT);
   /* A vector that is not whole is copied to a patch first, channels last. */
-  if (p->layout == CK_LAYOUT_CHANNELS_LAST && w->channels % w->lanes)
+  if (p->layout == CK_LAYOUT_CHANNELS_LAST && !w->gathered && w->channels % w->lanes)
     cycles += (double)tiles * w->elements * seen * CYCLES_ELEMENT_IN;
   if (p->layout == CK_LAYOUT_CHANNELS_FIRST) {
     const double halo = w->segments > 1
@@ -320,13 +339,12 @@ ck_winograd_memory ck_winograd_book(const ck_conv_plan *plan, const ck_winograd 
   ck_ledger own = {0}, all = {0};
   ck_winograd_memory at;
   const ck_winograd_block whole = {0, w->block_planes, 0, w->block_units}, sub = {0, w->sub_planes, 0, w->sub_units};
-  const bool first = plan->problem.layout == CK_LAYOUT_CHANNELS_FIRST;
   at.u = w->by_tile ? ck_ledger_book(&own, w->elements * ck_winograd_own_u_plane(w, 0), w->size)
                     : ck_ledger_book(&all, plan->problem.prepared ? 0 : plan->problem.g * ck_winograd_u_elements(w), w->size);
   const int64_t v = v_elements(w, whole);
   at.v = w->shared ? ck_ledger_book(&all, v, w->size) : ck_ledger_book(&own, v, w->size);
   at.m = ck_ledger_book(&own, m_elements(w, w->shared ? sub : whole), w->size);
-  at.strip = ck_ledger_book(&own, first ? ck_max(ck_winograd_strip_in(w), ck_winograd_strip_out(w)) : 0, w->size);
+  at.strip = ck_ledger_book(&own, ck_winograd_strips(plan, w), w->size);
   at.thread_bytes = own.bytes;
   at.shared_bytes = all.bytes;
   return at;
@@ -363,7 +381,7 @@ static double reference_cycles(const ck_conv_plan *plan, int n) {
 }
 
 ck_status ck_winograd_plan(ck_conv_plan *plan) {
-  const int64_t *kernel = plan->problem.window.kernel;
-  const bool four = kernel[1] <= 3 && kernel[2] <= 3 && reference_cycles(plan, 4) < reference_cycles(plan, CK_WINOGRAD_MOST);
+  const ck_window *w = &plan->problem.window;
+  const bool four = taps_of(w, 1) <= 3 && taps_of(w, 2) <= 3 && reference_cycles(plan, 4) < reference_cycles(plan, CK_WINOGRAD_MOST);
   return make(plan, four ? 4 : CK_WINOGRAD_MOST);
 }

@@ -79,11 +79,11 @@ static const char *slice_of(const ck_winograd_call *call, int64_t group, ck_wino
   const int64_t plane = block.plane0 + (deep ? 0 : slot / w->pieces);
   const int64_t id = plane % w->depth_out * w->depth_stride - w->depth_before + (deep ? slot : 0);
   const bool channels_last = p->layout == CK_LAYOUT_CHANNELS_LAST;
-  const int64_t area = w->axis[0].in * w->axis[1].in;
+  const int64_t area = p->window.in[1] * p->window.in[2];
   if (id < 0 || id >= w->depth_in) return NULL;
   const int64_t offset =
       plane / w->depth_out * call->buffers->src_batch_stride +
-      (channels_last ? id * area * p->ic + group * w->channels : (group * w->channels * w->depth_in + id) * area);
+      (channels_last ? id * area * p->ic + group * w->inputs : (group * w->inputs * w->depth_in + id) * area);
   return (const char *)call->buffers->src + offset * w->size;
 }
 
@@ -141,11 +141,18 @@ static int64_t widest(const ck_winograd *w, bool input) {
   return input ? ck_min(wide->in, (tiles / wide->classes * wide->m + wide->taps - 1) * wide->dilation)
                : ck_min(wide->out, tiles / wide->classes * wide->m * wide->dilation);
 }
-int64_t ck_winograd_strip_in(const ck_winograd *w) {
+static int64_t strip_in(const ck_winograd *w) {
   const ck_winograd_axis *high = &w->axis[0];
   return (w->strip_rows_units * high->m + high->n - high->m) * widest(w, true) * w->lanes;
 }
-int64_t ck_winograd_strip_out(const ck_winograd *w) { return w->strip_rows_units * w->axis[0].m * widest(w, false) * w->lanes; }
+static int64_t strip_out(const ck_winograd *w) { return w->strip_rows_units * w->axis[0].m * widest(w, false) * w->lanes; }
+/* A row on its way to the strip of a gathered input: of each lane. */
+static int64_t gathered_row(const ck_winograd *w, int64_t columns) { return ck_round_up(columns, w->lanes); }
+int64_t ck_winograd_strips(const ck_conv_plan *plan, const ck_winograd *w) {
+  const bool first = plan->problem.layout == CK_LAYOUT_CHANNELS_FIRST;
+  const int64_t in = w->gathered ? strip_in(w) + gathered_row(w, widest(w, true)) * w->lanes + CK_PACK_SLACK : strip_in(w);
+  return ck_max(first || w->gathered ? in : 0, first ? strip_out(w) : 0);
+}
 
 /* Between `count` channels of a slice and a strip, either way. */
 static void transpose_strip(const ck_winograd_call *call, const ck_strip *s, char *slice, int64_t count, char *strip,
@@ -172,6 +179,53 @@ static void transpose_strip(const ck_winograd_call *call, const ck_strip *s, cha
     if (!input)
       t = (ck_transpose){
           .src = inside, .dst = outside, .src_stride = w->lanes, .dst_stride = channel, .rows = pixels, .columns = count};
+    call->kernels->transpose(&t);
+  }
+}
+
+/* Lanes [0, count) of a strip of a gathered input, which are channels from `channel` on of the reduction. A row at a time: its phases
+ * without the stride, one lane after the other, are transposed. */
+static void gather_strip(const ck_winograd_call *call, const ck_strip *s, const char *slice, int64_t channel, int64_t count,
+                         char *strip) {
+  const ck_winograd *w = &call->w;
+  const ck_conv_problem *p = &call->plan->problem;
+  const ck_window *window = &p->window;
+  const ck_winograd_axis *high = &w->axis[0], *wide = &w->axis[1];
+  const int64_t columns = s->x1 - s->x0, row = gathered_row(w, columns);
+  const bool last = p->layout == CK_LAYOUT_CHANNELS_LAST;
+  const int64_t pixel = last ? p->ic : 1, next = last ? 1 : ck_volume(window->in);
+  char *const lanes = strip + s->rows * columns * w->lanes * w->size;
+  for (int64_t r = 0; r < s->rows; r++) {
+    for (int64_t lane = 0, together; lane < count; lane += together) {
+      const int64_t phase = (channel + lane) / w->inputs, input = (channel + lane) % w->inputs;
+      together = ck_min(count - lane, w->inputs - input);
+      const int64_t y = (s->y0 + r * high->dilation) * window->stride[1] + phase / wide->phases * window->dilation[1] -
+                        window->before[1];
+      const int64_t x = s->x0 * window->stride[2] + phase % wide->phases * window->dilation[2] - window->before[2];
+      const int64_t in_row = y >= 0 && y < window->in[1] ? window->in[2] : 0;
+      const int64_t from = ck_clamp(ck_ceil_div(ck_max(-x, 0), window->stride[2]), 0, columns);
+      const int64_t to = ck_clamp(ck_ceil_div(ck_max(in_row - x, 0), window->stride[2]), from, columns);
+      const int64_t first = input * next + (y * window->in[2] + x + from * window->stride[2]) * pixel;
+      const ck_move moves[] = {{CK_MOVE_ZERO, 0, (int32_t)from, (int32_t)row},
+                               {first, from, (int32_t)(to - from), (int32_t)row},
+                               {CK_MOVE_ZERO, to, (int32_t)(row - to), (int32_t)row}};
+      const ck_pack pack = {.src = slice,
+                            .src_end = call->src_end,
+                            .dst = lanes + lane * row * w->size,
+                            .moves = moves,
+                            .move_count = 3,
+                            .channels = together,
+                            .src_step = next,
+                            .stride = window->stride[2] * pixel};
+      call->kernels->pack(&pack);
+    }
+    const ck_transpose t = {.src = lanes,
+                            .dst = strip + r * columns * w->lanes * w->size,
+                            .src_stride = row,
+                            .dst_stride = w->lanes,
+                            .rows = count,
+                            .columns = columns,
+                            .fill = true};
     call->kernels->transpose(&t);
   }
 }
@@ -207,7 +261,10 @@ static void slice_from_strips(const ck_winograd_call *call, const char *slice, i
     for (int64_t unit = block.unit0; unit < block.unit0 + block.units;) {
       const ck_strip s = strip_at(w, unit, block.unit0 + block.units, true);
       const int64_t pitch = s.x1 - s.x0;
-      transpose_strip(call, &s, (char *)slice + vector * w->lanes * channel * w->size, count, strip, true);
+      if (w->gathered)
+        gather_strip(call, &s, slice, vector * w->lanes, count, strip);
+      else
+        transpose_strip(call, &s, (char *)slice + vector * w->lanes * channel * w->size, count, strip, true);
       for (int64_t i = 0; i < s.units; i++, unit++) {
         const int64_t y = row_of(high, s.tile_row + i) - high->before, tile = ck_winograd_first_tile(w, unit);
         ck_winograd_input t = {.src = strip + (y - s.y0) / high->dilation * pitch * w->lanes * w->size,
@@ -280,7 +337,7 @@ void ck_winograd_tiles_in(const ck_winograd_call *call, int64_t group, ck_winogr
     char *to = v + slot * tiles * w->v_row * w->size;
     if (!slice) continue;
     const ck_winograd_call piece = at_piece(call, slot % w->pieces);
-    if (call->plan->problem.layout == CK_LAYOUT_CHANNELS_LAST)
+    if (call->plan->problem.layout == CK_LAYOUT_CHANNELS_LAST && !w->gathered)
       slice_in_place(&piece, slice, slot, block, vector0, vector1, plane, to);
     else
       slice_from_strips(&piece, slice, slot, block, vector0, vector1, plane, to, strip);
