@@ -406,9 +406,9 @@ def average_pooling_is_a_constant_kernel(f: Run) -> Pairs:
     kernel = (2, 4, 1)[: f.p.ndim]
     pads = tuple((min(b, k), min(a, k)) for (b, a), k in zip(f.p.pads, kernel, strict=True))
     x = integers(f.rng, (*f.p.x_shape[:2], *(i + 4 for i in f.p.size)))
-    w = np.full((f.p.ic, 1, *kernel), 1 / np.prod(kernel), np.float32)
+    w = np.ones((f.p.ic, 1, *kernel), np.float32)
     yield (
-        pool(x, kernel, f.p.stride, pads),
+        pool(x, kernel, f.p.stride, pads) * w[0].size,
         f(x, w, dilation=1, groups=f.p.ic, padding=pads),
     )
 

@@ -144,7 +144,7 @@ def check_error(case: Case, distribution: str = "gaussian", oracle: bool = True)
 SERVED = [
     layer
     for layer in workloads.LAYERS
-    if layer.op == "conv" and set(layer.stride) == {1} and 2 <= max(layer.kernel[-2:]) <= 5 and layer.c > layer.g
+    if layer.op == "conv" and max(layer.kernel[-2:]) > max(layer.stride) and max(layer.kernel[-2:]) <= 11 and layer.c > layer.g
 ]
 
 
@@ -181,6 +181,16 @@ def test_long_sums_within_the_bound(channels: int, kernel: tuple[int, int], isa:
 def test_long_kernels_within_the_bound(channels: int, kernel: tuple[int, int], isa: str) -> None:
     """Of several pieces, whose chains are added."""
     case = Case(problem(channels, (24, 35), 18, kernel, pads=3))
+    for distribution, via in itertools.product(DISTRIBUTIONS, ("plan", "function")):
+        check_error(replace(case, via=via, isa=isa), distribution, oracle=False)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride"), [((3, 3), 2), ((4, 4), 2), ((5, 5), 2), ((7, 7), 2), ((11, 11), 4), ((1, 8), (1, 3)), ((13, 5), 2)], ids=str
+)
+@pytest.mark.parametrize("channels", [3, 48, 250])
+def test_strides_within_the_bound(channels: int, kernel: tuple[int, int], stride: int | tuple[int, int], isa: str) -> None:
+    case = Case(problem(channels, (41, 59), 18, kernel, stride=stride, pads=2))
     for distribution, via in itertools.product(DISTRIBUTIONS, ("plan", "function")):
         check_error(replace(case, via=via, isa=isa), distribution, oracle=False)
 
@@ -246,6 +256,19 @@ SHAPES = {
     "shared_short": problem(330, (13, 7), 150, 3, n=5, pads=1),
     "short_in_depth": problem(40, (6, 10, 9), 40, 3, n=2, pads=1),
     "short_in_parts": problem(3, (7, 521), 5, 3, n=2, pads=1),
+    "stride": problem(3, (37, 41), 20, 7, n=2, stride=2, pads=3),
+    "stride_of_4": problem(3, (67, 59), 20, 11, n=2, stride=4, pads=2),
+    "stride_of_3": problem(18, (29, 34), 36, 5, n=3, stride=3, pads=((0, 4), (1, 9)), g=2),
+    "stride_in_one_axis": problem(7, (23, 31), 12, (3, 5), stride=(1, 2), pads=1),
+    "stride_beyond_one_axis": problem(7, (23, 31), 12, (2, 5), stride=(3, 2), pads=((1, 0), (2, 2))),
+    "stride_in_pieces": problem(5, (45, 52), 12, (12, 3), n=2, stride=(2, 1), pads=((5, 6), (1, 1))),
+    "stride_dilated": problem(9, (41, 47), 12, 4, stride=(2, 3), dilation=(3, 2), pads=4),
+    "stride_and_dilation_alike": problem(9, (41, 47), 12, 3, stride=2, dilation=2, pads=2),
+    "stride_of_a_line": problem(6, (300,), 20, 10, stride=4, pads=5, ndim=1),
+    "stride_in_parts": problem(3, (9, 1401), 9, 5, n=2, stride=2, pads=2),
+    "stride_in_the_padding_alone": problem(3, (2, 3), 9, 4, n=2, stride=2, pads=9),
+    "stride_shared": problem(90, (27, 35), 150, 5, n=2, stride=2, pads=2),
+    "stride_of_a_volume": problem(5, (7, 19, 23), 9, (3, 5, 5), n=2, stride=(1, 2, 2), pads=((1, 1), (2, 2), (2, 2))),
     "short_classes": problem(20, (31, 33), 40, 3, n=2, dilation=(5, 12), pads=((5, 5), (12, 12))),
 }
 
@@ -363,14 +386,17 @@ def test_bits_do_not_depend_on_threads_and_batch(name: str, layout: str) -> None
 def test_reasons() -> None:
     reasons = {
         "float": {"dtype": "int32"},
-        "stride 1": {"stride": 2},
         "one tap": {"weight_shape": (8, 8, 1, 1)},
+        "each phase": {"stride": 3},
         "12 taps": {"weight_shape": (8, 8, 13, 3)},
+        "256 taps": {"weight_shape": (8, 8, 17, 16), "stride": 2},
+        "4096": {"weight_shape": (8, 257, 5, 5), "stride": 4},
         "one input channel": {"weight_shape": (8, 1, 3, 3), "groups": 8},
     }
     for reason, change in reasons.items():
         arguments: dict[str, Any] = {"weight_shape": (8, 8, 3, 3)} | change
-        found = convkit.explain("conv2d", (1, 8, 20, 20), **arguments)
+        channels = arguments["weight_shape"][1] * arguments.get("groups", 1)
+        found = convkit.explain("conv2d", (1, channels, 20, 20), **arguments)
         (candidate,) = [c for c in found.candidates if c.name == "winograd"]
         assert not candidate.accepts
         assert reason in candidate.reason

@@ -127,21 +127,30 @@ static void multiply_plane(const ck_winograd_call *call, const ck_product *produ
   }
 }
 
-/* The order in which U is multiplied: plane e, output channel tile, slice. */
+/* U of an output channel tile, and how far apart its planes and slices are, in bytes. */
 typedef struct {
-  ck_plane plane;
-  int64_t tile, k;
-} ck_step;
+  const char *u;
+  int64_t lanes, plane, slice;
+} ck_factor;
 
-static ck_step step_at(const ck_winograd *w, const ck_product *product, int64_t tile0, int64_t tile1, int64_t number) {
-  const int64_t k = number % w->slices, tile = number / w->slices % (tile1 - tile0);
-  return (ck_step){product->planes[number / w->slices / (tile1 - tile0)], tile0 + tile, k};
+static ck_factor factor_of(const ck_winograd_call *call, int64_t group, int64_t tile) {
+  const ck_winograd *w = &call->w;
+  return (ck_factor){.u = call->weights + ck_winograd_u_at(w, group, tile),
+                     .lanes = ck_winograd_tile_width(w, tile),
+                     .plane = ck_winograd_u_plane(w, tile) * w->size,
+                     .slice = ck_winograd_u_tile(w, tile) * w->size};
 }
 
-static const char *u_of(const ck_winograd_call *call, int64_t group, ck_step step) {
-  const ck_winograd *w = &call->w;
-  const int64_t plane = step.k * ck_winograd_u_tile(w, step.tile) + step.plane.e * ck_winograd_u_plane(w, step.tile);
-  return call->weights + ck_winograd_u_at(w, group, step.tile) + plane * w->size;
+/* A step of the order in which U is multiplied: by number of a plane, of a tile, of a slice. */
+typedef struct {
+  int64_t plane, tile, k;
+} ck_step;
+
+static ck_step step_after(const ck_winograd *w, ck_step step, int64_t tiles) {
+  if (++step.k < w->slices) return step;
+  step.k = 0;
+  if (++step.tile < tiles) return step;
+  return (ck_step){.plane = step.plane + 1};
 }
 
 /* M of the block for output channel tiles [tile0, tile1): all slices, all channels. V is of the block `whole`, of which
@@ -166,19 +175,25 @@ static void multiply(const ck_winograd_call *call, int64_t group, ck_winograd_bl
     }
     return;
   }
-  const int64_t steps = product.plane_count * (tile1 - tile0) * w->slices;
-  const bool far = steps * ck_winograd_u_plane(w, tile0) * w->size > ck_cpu_caches().l2 / 2;
-  ck_step step = step_at(w, &product, tile0, tile1, 0), next;
-  const char *u = u_of(call, group, step), *next_u;
-  for (int64_t i = 0; i < steps; i++, step = next, u = next_u) {
-    next = step_at(w, &product, tile0, tile1, ck_min(i + 1, steps - 1));
-    next_u = u_of(call, group, next);
-    const int64_t rows = block.planes * product.tiles[step.plane.ends];
-    g.lanes = (int)(g.b_stride = ck_winograd_tile_width(w, step.tile));
+  ck_factor factors[CK_WINOGRAD_PART_LANES];
+  const int64_t tiles = tile1 - tile0;
+  for (int64_t i = 0; i < tiles; i++) factors[i] = factor_of(call, group, tile0 + i);
+  const bool far = product.plane_count * tiles * w->slices * factors[0].plane > ck_cpu_caches().l2 / 2;
+  for (ck_step step = {0}, next; step.plane < product.plane_count; step = next) {
+    const ck_plane plane = product.planes[step.plane];
+    const ck_factor *f = &factors[step.tile];
+    next = step_after(w, step, tiles);
+    g.lanes = (int)(g.b_stride = f->lanes);
     /* Meanwhile the next U comes from beyond L2: at its first use it would arrive more slowly than it can be multiplied. */
-    g.ahead = far && i + 1 < steps ? (uintptr_t)next_u : 0;
-    g.ahead_step = ck_ceil_div(g.lanes * w->size, ck_ceil_div(rows, ck_winograd_tile_rows(call->plan)));
-    multiply_plane(call, &product, &g, step.plane, step.k, (ck_chains){0, all}, u, (step.tile - tile0) * lanes);
+    g.ahead = 0;
+    if (far && next.plane < product.plane_count) {
+      const ck_factor *then = &factors[next.tile];
+      const int64_t rows = block.planes * product.tiles[plane.ends];
+      g.ahead = (uintptr_t)(then->u + product.planes[next.plane].e * then->plane + next.k * then->slice);
+      g.ahead_step = ck_ceil_div(f->lanes * w->size, ck_ceil_div(rows, ck_winograd_tile_rows(call->plan)));
+    }
+    multiply_plane(call, &product, &g, plane, step.k, (ck_chains){0, all}, f->u + plane.e * f->plane + step.k * f->slice,
+                   step.tile * lanes);
   }
 }
 

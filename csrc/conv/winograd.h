@@ -29,10 +29,13 @@
 #define CK_WINOGRAD_CHAIN_4 256
 #define CK_WINOGRAD_CHAIN_6 96
 
+/* Output channels that are multiplied together, at most, if one tile of them has no more. */
+#define CK_WINOGRAD_PART_LANES 128
+
 typedef struct {
-  int taps, n, m;                    /* taps: of a piece, or 3 where 2 are filled up */
-  int64_t kernel, phases, pieces;    /* kernel: all taps */
-  int64_t in, out, before, dilation; /* of the image that tiles read: the input, or where it is gathered, of a phase */
+  int taps, n, m;                      /* taps: of a piece, or 3 where 2 are filled up */
+  int64_t kernel, phases, pieces;      /* kernel: all taps */
+  int64_t in, out, before, dilation;   /* of the image that tiles read: the input, or where it is gathered, of a phase */
   int64_t classes, class_tiles, tiles; /* tiles: of a class, of all */
   int64_t whole;                       /* tiles of a class that are not short, the first ones */
 } ck_winograd_axis;
@@ -65,7 +68,7 @@ typedef struct {
   int64_t block_planes, block_units; /* of a task (local), of a round (shared) */
   int64_t sub_planes, sub_units;     /* shared: of a task of the second phase */
   int64_t strip_rows_units;          /* units that go through a strip together, channels first */
-  bool gathered; /* the tiles' input: with stride */
+  bool gathered;                     /* the tiles' input: with stride */
   bool shared;
   bool by_tile; /* weights are transformed for an output channel tile at a time, just before they are used */
 } ck_winograd;

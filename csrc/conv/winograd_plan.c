@@ -22,14 +22,17 @@
 
 #define CYCLES_ELEMENT_IN 4.0 /* a vector of a transformed tile */
 #define CYCLES_ELEMENT_OUT 3.0
-#define CYCLES_STRIP_VECTOR 8.0 /* transposed */
+#define CYCLES_STRIP_VECTOR 8.0    /* transposed */
+#define CYCLES_GATHER_SHUFFLED 0.6 /* an element of a row without its stride */
+#define CYCLES_GATHER 1.3
 #define CYCLES_WEIGHT_VECTOR 15.0
 #define CYCLES_OWN_WEIGHT_VECTOR 9.0      /* by tile */
-#define CYCLES_UNUSUAL_WEIGHT_VECTOR 26.0 /* of kernels other than 3 x 3, whose loops are not unrolled */
-#define CALL_U_MOST (64 << 20)            /* bytes of transformed weights that a call may be charged with unasked */
-#define CYCLES_CALL 5000.0                /* sizes, split */
-#define U_BYTES_PER_CYCLE 50.0            /* from L3, fetched while others are multiplied */
-#define REFERENCE_MULTIPLY 14.5           /* multiply-adds a cycle */
+#define CYCLES_UNUSUAL_WEIGHT_VECTOR 26.0 /* of kernels other than 3 x 3 with stride 1, whose loops are not unrolled */
+#define CYCLES_UNUSUAL_OWN_WEIGHT_VECTOR 18.0
+#define CALL_U_MOST (64 << 20)  /* bytes of transformed weights that a call may be charged with unasked */
+#define CYCLES_CALL 5000.0      /* sizes, split */
+#define U_BYTES_PER_CYCLE 50.0  /* from L3, fetched while others are multiplied */
+#define REFERENCE_MULTIPLY 14.5 /* multiply-adds a cycle */
 #define REFERENCE_NEAR 16e6
 #define REFERENCE_NEAR_BYTES 12.0 /* a cycle */
 #define REFERENCE_FAR_BYTES 5.0
@@ -75,17 +78,21 @@ const char *ck_winograd_declines(const ck_conv_problem *p) {
   const ck_window *w = &p->window;
   if (!ck_dtype_is_real(p->src_dtype)) return "integers cannot be transformed exactly; it serves float32 and float64";
   const int64_t high = taps_of(w, 1), across = taps_of(w, 2);
-  if (high == 1 && across == 1) return "a kernel of one tap in height and width, for each phase of its stride, has nothing to save";
+  if (high == 1 && across == 1)
+    return "a kernel of one tap in height and width, for each phase of its stride, has nothing to save";
   if (w->kernel[0] > 9) return "it serves at most 9 taps in depth";
-  if (high > KERNEL_MOST || across > KERNEL_MOST) return "it serves at most 12 taps in height and width, for each phase of their stride";
-  if (w->kernel[1] > TAPS_MOST || w->kernel[2] > TAPS_MOST || ck_volume(w->kernel) > TAPS_MOST) return "it serves at most 256 taps";
+  if (high > KERNEL_MOST || across > KERNEL_MOST)
+    return "it serves at most 12 taps in height and width, for each phase of their stride";
+  if (w->kernel[1] > TAPS_MOST || w->kernel[2] > TAPS_MOST || ck_volume(w->kernel) > TAPS_MOST)
+    return "it serves at most 256 taps";
   const int64_t pieces = piece_of(high).count * piece_of(across).count;
   if (pieces > 1 && w->kernel[0] > 1) return "it serves at most 5 taps in height and width of a kernel with depth";
   const int64_t phases = ck_phases(w, 1) * ck_phases(w, 2);
   if (p->ic / p->g * phases == 1) return "one input channel a group leaves nothing to save";
   if (p->ic / p->g > TERMS_MOST || p->ic / p->g * phases * w->kernel[0] * pieces > TERMS_MOST)
     return "sums over more than 4096 input channels times slices and phases of the kernel may miss its error bound";
-  if (ck_max(w->dilation[1], w->dilation[2]) > INT64_MAX / (32 * TAPS_MOST)) return "products with its dilation would not fit 64 bits";
+  if (ck_max(w->dilation[1], w->dilation[2]) > INT64_MAX / (32 * TAPS_MOST))
+    return "products with its dilation would not fit 64 bits";
   /* Of one tile of each class in a row: a thread's M and strip; V, in all slices from the first depth tap to the last. */
   const bool gathered = w->stride[1] > 1 || w->stride[2] > 1;
   const int64_t rows = high > 1 ? CK_WINOGRAD_MOST : 1, dilation = apart(w, 2), classes = ck_min(dilation, w->out[2]);
@@ -244,7 +251,7 @@ static void choose_blocks(const ck_conv_plan *plan, ck_winograd *w) {
   const int64_t l2 = ck_clamp(ck_cpu_caches().l2, 256 << 10, 2560 << 10),
                 planes = w->depth_taps > 1 ? ck_min(w->depth_out, 16) : 256;
   const int64_t lanes = w->tile_lanes, all = ck_winograd_output_tiles(w), u_bytes = ck_winograd_u_elements(w) * w->size;
-  w->part_tiles = ck_min(ck_max((w->by_tile ? lanes : 64) / lanes, 1), all);
+  w->part_tiles = ck_min(ck_max((w->by_tile ? lanes : CK_WINOGRAD_PART_LANES / 2) / lanes, 1), all);
   /* Small weights stay in L2 beside V and M; large ones come from L3 for every block, which should then be large. */
   const int64_t share = u_bytes * 2 < l2 ? 3 : 6;
   const ck_winograd_block local = largest(w, planes, w->units, true, true, l2 * share / 10);
@@ -257,7 +264,7 @@ static void choose_blocks(const ck_conv_plan *plan, ck_winograd *w) {
       far || (local.planes * ck_winograd_tiles(w, local) < 2 * ck_winograd_tile_rows(plan) && bytes * 4 > l2) || bytes > l2;
   if (!w->shared) return;
   const ck_winograd_block round = largest(w, w->depth_taps > 1 ? w->depth_out : 256, w->units, true, false, SHARED_BYTES);
-  w->part_tiles = ck_min(ck_max((w->by_tile ? lanes : 128) / lanes, 1), all);
+  w->part_tiles = ck_min(ck_max((w->by_tile ? lanes : CK_WINOGRAD_PART_LANES) / lanes, 1), all);
   const int64_t m_bytes = shared_m_bytes(plan, w);
   while (w->part_tiles > 1 && m_elements(w, (ck_winograd_block){0, 1, 0, 1}) * w->size > m_bytes) w->part_tiles--;
   const ck_winograd_block sub =
@@ -319,16 +326,23 @@ static double estimate(const ck_conv_plan *plan, const ck_winograd *w) {
   /* A vector that is not whole is copied to a patch first, channels last. */
   if (p->layout == CK_LAYOUT_CHANNELS_LAST && !w->gathered && w->channels % w->lanes)
     cycles += (double)tiles * w->elements * seen * CYCLES_ELEMENT_IN;
-  if (p->layout == CK_LAYOUT_CHANNELS_FIRST) {
-    const double halo = w->segments > 1
-                            ? (double)w->axis[0].n / w->axis[0].m
-                            : 1 + (double)(w->axis[0].n - w->axis[0].m) / (double)(w->strip_rows_units * w->axis[0].m);
-    cycles += CYCLES_STRIP_VECTOR * ((double)(w->axis[0].in * w->axis[1].in * w->depth_out) * in_vectors * seen * halo +
-                                     (double)ck_volume(p->window.out) * (double)vectors);
+  const bool first = p->layout == CK_LAYOUT_CHANNELS_FIRST;
+  if (first || w->gathered) {
+    const int64_t units = ck_min(w->strip_rows_units, w->block_units);
+    const double halo = w->segments > 1 ? (double)w->axis[0].n / w->axis[0].m
+                                        : 1 + (double)(w->axis[0].n - w->axis[0].m) / (double)(units * w->axis[0].m);
+    const double pixels = (double)(w->axis[0].in * w->axis[1].in * w->depth_out) * seen * halo;
+    cycles += CYCLES_STRIP_VECTOR * pixels * in_vectors;
+    /* The kernel that takes strides out has shuffles for two of them. */
+    const bool shuffled = first && (p->window.stride[2] == 2 || p->window.stride[2] == 4);
+    if (w->gathered) cycles += (shuffled ? CYCLES_GATHER_SHUFFLED : CYCLES_GATHER) * pixels * (double)w->channels;
   }
+  if (first) cycles += CYCLES_STRIP_VECTOR * (double)ck_volume(p->window.out) * (double)vectors;
   if (!p->prepared) {
-    const bool usual = w->axis[0].taps == 3 && w->axis[1].taps == 3;
-    const double vector = !usual ? CYCLES_UNUSUAL_WEIGHT_VECTOR : w->by_tile ? CYCLES_OWN_WEIGHT_VECTOR : CYCLES_WEIGHT_VECTOR;
+    const bool usual = w->axis[0].taps == 3 && w->axis[1].taps == 3 && !w->gathered;
+    const double vector = w->by_tile ? usual ? CYCLES_OWN_WEIGHT_VECTOR : CYCLES_UNUSUAL_OWN_WEIGHT_VECTOR
+                          : usual    ? CYCLES_WEIGHT_VECTOR
+                                     : CYCLES_UNUSUAL_WEIGHT_VECTOR;
     if (!w->by_tile && u_bytes * (double)p->g > CALL_U_MOST) return INFINITY;
     cycles += u_bytes / (double)(w->lanes * w->size) * vector;
   }
@@ -382,6 +396,7 @@ static double reference_cycles(const ck_conv_plan *plan, int n) {
 
 ck_status ck_winograd_plan(ck_conv_plan *plan) {
   const ck_window *w = &plan->problem.window;
-  const bool four = taps_of(w, 1) <= 3 && taps_of(w, 2) <= 3 && reference_cycles(plan, 4) < reference_cycles(plan, CK_WINOGRAD_MOST);
+  const bool four =
+      taps_of(w, 1) <= 3 && taps_of(w, 2) <= 3 && reference_cycles(plan, 4) < reference_cycles(plan, CK_WINOGRAD_MOST);
   return make(plan, four ? 4 : CK_WINOGRAD_MOST);
 }

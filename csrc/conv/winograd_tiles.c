@@ -199,8 +199,8 @@ static void gather_strip(const ck_winograd_call *call, const ck_strip *s, const 
     for (int64_t lane = 0, together; lane < count; lane += together) {
       const int64_t phase = (channel + lane) / w->inputs, input = (channel + lane) % w->inputs;
       together = ck_min(count - lane, w->inputs - input);
-      const int64_t y = (s->y0 + r * high->dilation) * window->stride[1] + phase / wide->phases * window->dilation[1] -
-                        window->before[1];
+      const int64_t y =
+          (s->y0 + r * high->dilation) * window->stride[1] + phase / wide->phases * window->dilation[1] - window->before[1];
       const int64_t x = s->x0 * window->stride[2] + phase % wide->phases * window->dilation[2] - window->before[2];
       const int64_t in_row = y >= 0 && y < window->in[1] ? window->in[2] : 0;
       const int64_t from = ck_clamp(ck_ceil_div(ck_max(-x, 0), window->stride[2]), 0, columns);

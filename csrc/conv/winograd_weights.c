@@ -21,7 +21,8 @@ typedef struct {
 
 /* Copies what slice k of the reduction has of `u->count` kernels in a phase from the scratch, with zeros where a piece sticks out,
  * and lets u read it. */
-static void cut_piece(const ck_winograd *w, const char *scratch, int64_t k, int64_t phase, char *piece, ck_winograd_weights *u) {
+static void cut_piece(const ck_winograd *w, const char *scratch, int64_t k, int64_t phase, char *piece,
+                      ck_winograd_weights *u) {
   const ck_winograd_axis *high = &w->axis[0], *wide = &w->axis[1];
   const int64_t vector = w->lanes * w->size, taps = high->taps * wide->taps, plane = high->kernel * wide->kernel;
   const int64_t depth = ck_winograd_depth_tap(w, k);
@@ -33,10 +34,11 @@ static void cut_piece(const ck_winograd *w, const char *scratch, int64_t k, int6
   for (int64_t c = 0; c < u->count; c++)
     for (int64_t y = 0; y < rows; y++)
       for (int64_t x = 0; x < columns; x++)
-        memcpy(piece + (c * taps + y * wide->taps + x) * vector,
-               scratch + ((c * w->depth_taps + depth) * plane + (y0 + y * high->phases) * wide->kernel + x0 + x * wide->phases) *
-                             vector,
-               (size_t)vector);
+        memcpy(
+            piece + (c * taps + y * wide->taps + x) * vector,
+            scratch +
+                ((c * w->depth_taps + depth) * plane + (y0 + y * high->phases) * wide->kernel + x0 + x * wide->phases) * vector,
+            (size_t)vector);
   u->src = piece;
   u->src_next = taps * w->lanes;
 }
