@@ -243,7 +243,8 @@ def settled(algorithm: str, y: Array, scale: float = 1.0) -> Array:
     y : ndarray
         The result of a convolution whose exact result is integers.
     scale : float, optional
-        The largest sum, where that is not the largest of `y`: an activation may have cut it off.
+        The largest sum, where that may not be the largest of `y`: an activation may have cut it off, or there are few and their
+        terms cancel.
 
     Returns
     -------

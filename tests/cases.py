@@ -499,7 +499,7 @@ def verify(case: Case, data: Data | None = None) -> bool:
             if case.algorithm == "auto" or not str(error):
                 raise
             return False
-        assert_same(settled(case.algorithm, y, case.problem.scale if case.activation else 1), data.expected)
+        assert_same(settled(case.algorithm, y, case.problem.scale), data.expected)
         after = [None if a is None else a.tobytes() for a in (x, data.weight, data.bias)]
         if case.out == "overlap":
             before[0] = after[0] = None

@@ -81,7 +81,7 @@ class Run:
         function = getattr(convkit, f"conv{w.ndim - 2}d")
         arguments |= changes
         y = function(x, w, bias, algorithm=self.algorithm, **arguments)
-        return settled(self.algorithm, y, p.scale if "activation" in changes else 1)
+        return settled(self.algorithm, y, p.scale)
 
     @cached_property
     def y(self) -> Array:

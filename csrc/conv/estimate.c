@@ -8,8 +8,8 @@
 #define CYCLES_LOWER_VECTOR 6.0    /* load, store and their share of a move */
 #define CYCLES_LOWER_AGAIN 3.0     /* more, where a channel is read tap by tap */
 #define CYCLES_LOWER_ELEMENT 1.5   /* where elements are gathered one by one or widened */
-#define CYCLES_PACK_WEIGHT 0.4     /* an element of the weights, transposed */
-#define CYCLES_PACK_FAR 0.5        /* the same from beyond L2 */
+#define CYCLES_PACK_WEIGHT 0.25    /* an element of the weights, transposed */
+#define CYCLES_PACK_FAR 0.33       /* the same from beyond L2 */
 #define CYCLES_WEIGHT_IN_PLACE 0.4 /* an element of weights that are not packed: the first look, along many rows at once */
 #define CYCLES_WEIGHT_CROWDED 1.0  /* the same where the rows of a tile are crowded, see below */
 #define CYCLES_STAGE_VECTOR 10.0   /* store, load, transpose, store */

@@ -64,11 +64,19 @@ static bool pack_block(const ck_conv_plan *plan, const char *weights, int64_t gr
       .dst_stride = tile.width,
       .rows = tile.count,
       .columns = block.k,
-      .turns = taps < block.k ? taps : 1,
+      .turns = t->block_inner > 1 ? taps : 1,
+      .turns_together = t->window.kernel[2],
+      .gap = ck_row_gap(t) * tile.width,
       .fill = !t->pixel_lanes,
       .finite = t->skips ? &finite : NULL};
   ck_isa_table(plan->isa)->of[sum].transpose(&transpose);
   return finite;
+}
+
+/* Elements before the weights of a channel tile and block of K, where all are packed. */
+static int64_t packed_at(const ck_conv_plan *plan, int64_t group, ck_channel_tile tile, ck_k_block block) {
+  const ck_k_block end = ck_k_block_at(&plan->tiling, ck_k_block_count(&plan->tiling) - 1);
+  return group * ck_packed_elements(plan) + tile.first * (end.row0 + end.rows) + block.row0 * tile.width;
 }
 
 /* What is known of the packed weights stands after them. */
@@ -83,12 +91,11 @@ static void pack_tile(const void *context, int64_t task, int slot) {
   const int64_t tiles = ck_channel_tile_count(plan), group = task / tiles, blocks = ck_k_block_count(&plan->tiling);
   const int64_t size = ck_dtype_size(ck_dtype_sum(plan->problem.src_dtype));
   const ck_channel_tile tile = ck_channel_tile_at(plan, task % tiles);
-  char *packed = call->packed + (group * ck_packed_elements(plan) + tile.first * ck_reduction(plan)) * size;
   bool finite = true;
   (void)slot;
   for (int64_t b = 0; b < blocks; b++) {
     const ck_k_block block = ck_k_block_at(&plan->tiling, b);
-    finite &= pack_block(plan, call->weights, group, tile, block, packed + block.k0 * tile.width * size);
+    finite &= pack_block(plan, call->weights, group, tile, block, call->packed + packed_at(plan, group, tile, block) * size);
   }
   finite_at(plan, call->packed)[task] = finite;
 }
@@ -107,8 +114,7 @@ static const char *weights_at(const ck_loops_call *call, const ck_loops_task *ta
   if (plan->tiling.weights_by_tile) return task->weights;
   if (plan->tiling.weights_in_place)
     return call->weights + ((task->group * ck_out_channels(plan) + tile.first) * ck_reduction(plan) + block.k0) * call->element;
-  return call->weights +
-         (task->group * ck_packed_elements(plan) + tile.first * ck_reduction(plan) + block.k0 * tile.width) * call->element;
+  return call->weights + packed_at(plan, task->group, tile, block) * call->element;
 }
 
 /* The second tile of a series, for the way from each to the next; of one tile, itself. */
@@ -214,10 +220,10 @@ static void fetch_ahead(const ck_loops_call *call, const ck_loops_task *task, in
   g->ahead = 0;
   if (!packed || next >= task->channel_tile1 || tile_count < 2) return;
   const ck_channel_tile tile = ck_channel_tile_at(call->plan, next);
-  const int64_t bytes = (task->channel_tile1 - task->channel_tile0) * tile.width * block.k * call->element;
+  const int64_t bytes = (task->channel_tile1 - task->channel_tile0) * tile.width * block.rows * call->element;
   if (bytes < ck_cpu_caches().l2 / 2) return;
   g->ahead = (uintptr_t)weights_at(call, task, tile, block);
-  g->ahead_step = ck_ceil_div(tile.width * call->element * block.k, ck_max(steps, 1));
+  g->ahead_step = ck_ceil_div(tile.width * block.rows * call->element, ck_max(steps, 1));
 }
 
 /* A pixel does not see the taps that lie in the padding, whose products with zero are zero unless a weight is not finite: then

@@ -43,7 +43,8 @@ int64_t ck_tile_pixels(const ck_conv_plan *plan) {
 
 int64_t ck_packed_elements(const ck_conv_plan *plan) {
   const ck_channel_tile last = ck_channel_tile_at(plan, ck_channel_tile_count(plan) - 1);
-  return ck_round_up((last.first + last.width) * ck_reduction(plan), CK_PACK_SLACK);
+  const ck_k_block end = ck_k_block_at(&plan->tiling, ck_k_block_count(&plan->tiling) - 1);
+  return ck_round_up((last.first + last.width) * (end.row0 + end.rows), CK_PACK_SLACK);
 }
 
 int64_t ck_channel_tile_count(const ck_conv_plan *plan) {
@@ -69,6 +70,8 @@ ck_checked ck_packed_bytes(const ck_conv_plan *plan) {
 
 /* ---- Blocks of K --------------------------------------------------------------------------------------------------------- */
 
+_Static_assert(K_BLOCK_MOST * 5 / 4 / 2 <= CK_TURNS_MOST, "the taps of two channels are dealt out at most");
+
 /* All taps of some channels, or some taps of one channel: either way their weights lie side by side as they are given. */
 static void block_reduction(ck_conv_tiling *t) {
   const int64_t taps = t->k_outer, channels = t->k_inner;
@@ -85,6 +88,10 @@ static void block_reduction(ck_conv_tiling *t) {
   t->block_inner = block_channels;
 }
 
+int64_t ck_row_gap(const ck_conv_tiling *t) {
+  return ck_loops_viewed(t) && t->block_inner > 1 && t->k_outer > t->window.kernel[2] ? 1 : 0;
+}
+
 int64_t ck_k_block_count(const ck_conv_tiling *t) {
   return ck_ceil_div(t->k_outer, t->block_outer) * ck_ceil_div(t->k_inner, t->block_inner);
 }
@@ -98,6 +105,9 @@ ck_k_block ck_k_block_at(const ck_conv_tiling *t, int64_t index) {
   b.inner1 = ck_min(b.inner0 + t->block_inner, t->k_inner);
   b.k0 = b.outer0 * t->k_inner + (b.outer1 - b.outer0) * b.inner0;
   b.k = (b.outer1 - b.outer0) * (b.inner1 - b.inner0);
+  const int64_t gaps = ck_row_gap(t) * (t->k_outer / t->window.kernel[2]);
+  b.row0 = b.k0 + index * gaps;
+  b.rows = b.k + gaps;
   return b;
 }
 
@@ -125,7 +135,7 @@ static ck_status book(ck_conv_plan *plan) {
     t->lowered_at =
         ck_ledger_book(&ledger, whole ? panel.channel * t->block_inner + spare : ck_lowered_elements(plan, pixels), size);
   }
-  t->weights_at = ck_ledger_book(&ledger, t->weights_by_tile ? k * width : 0, size);
+  t->weights_at = ck_ledger_book(&ledger, t->weights_by_tile ? ck_k_block_at(t, 0).rows * width : 0, size);
   t->sums_stride = ck_round_up(ck_out_channels(plan), 16) + 16;
   t->sums_at = ck_ledger_book(&ledger, t->staged ? pixels * t->sums_stride : 0, size);
   t->zeros_at = ck_ledger_book(&ledger, t->skips ? t->block_inner : 0, size);

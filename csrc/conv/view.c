@@ -224,6 +224,7 @@ int64_t ck_view_tiles(const ck_conv_plan *plan, const ck_view *view, ck_tile *ti
 static ck_view_taps list_taps(const ck_conv_plan *plan, const ck_view *view, region at, ck_k_block block, ck_gemm_run *runs) {
   const ck_window *w = &plan->tiling.window;
   const int64_t channels = block.inner1 - block.inner0, count = block.outer1 - block.outer0;
+  const int64_t gap = ck_row_gap(&plan->tiling);
   /* The taps of a row lie side by side, with all their channels. */
   const bool joined = channels == view->step[2] && w->dilation[2] == 1 && count == ck_volume(w->kernel);
   ck_view_taps taps = {.runs = runs, .length = joined ? taps_of(at[2]) * channels : channels};
@@ -231,7 +232,7 @@ static ck_view_taps list_taps(const ck_conv_plan *plan, const ck_view *view, reg
   int64_t tap[CK_AXES];
   ck_tap_at(w, block.outer0, tap);
   for (int64_t i = 0; i < count; i++, ck_step_on(w->kernel, tap)) {
-    ck_gemm_run run = {.b = i * channels};
+    ck_gemm_run run = {.b = i * channels + i / w->kernel[2] * gap};
     bool inside = true;
     for (int axis = 0; axis < CK_AXES; axis++) {
       inside = inside && tap[axis] >= at[axis]->tap0 && tap[axis] < at[axis]->tap1;

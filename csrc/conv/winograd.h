@@ -116,6 +116,10 @@ CK_INLINE int64_t ck_winograd_taps_before(const ck_winograd *w, int64_t k, int a
   const int64_t piece = k % w->pieces, wide = w->axis[1].pieces;
   return (axis == 0 ? piece / wide : piece % wide) * w->axis[axis].taps;
 }
+/* Whether the kernel is cut into phases or pieces, or filled up. */
+CK_INLINE bool ck_winograd_cuts(const ck_winograd *w) {
+  return w->gathered || w->axis[0].taps != w->axis[0].kernel || w->axis[1].taps != w->axis[1].kernel;
+}
 /* Input slices that a block needs, and which of them slice k of the reduction of output plane q of the block meets. */
 CK_INLINE int64_t ck_winograd_slot(const ck_winograd *w, int64_t q, int64_t k) {
   return w->depth_taps == 1 ? q * w->pieces + k : q * w->depth_stride + k * w->depth_dilation;

@@ -25,18 +25,20 @@
 #define CYCLES_STRIP_VECTOR 8.0    /* transposed */
 #define CYCLES_GATHER_SHUFFLED 0.6 /* an element of a row without its stride */
 #define CYCLES_GATHER 1.3
-#define CYCLES_WEIGHT_VECTOR 15.0
-#define CYCLES_OWN_WEIGHT_VECTOR 9.0      /* by tile */
-#define CYCLES_UNUSUAL_WEIGHT_VECTOR 26.0 /* of kernels other than 3 x 3 with stride 1, whose loops are not unrolled */
-#define CYCLES_UNUSUAL_OWN_WEIGHT_VECTOR 18.0
-#define CALL_U_MOST (64 << 20)  /* bytes of transformed weights that a call may be charged with unasked */
-#define CYCLES_CALL 5000.0      /* sizes, split */
-#define U_BYTES_PER_CYCLE 50.0  /* from L3, fetched while others are multiplied */
-#define REFERENCE_MULTIPLY 14.5 /* multiply-adds a cycle */
+#define CYCLES_WEIGHT_TAP 8.6            /* a vector of weights, transposed */
+#define CYCLES_WEIGHT_CUT 14.0           /* copied to a piece or phase */
+#define CYCLES_WEIGHT_PLANE 6.0          /* a vector of transformed ones, written to U of all tiles */
+#define CYCLES_OWN_WEIGHT_PLANE 3.2      /* to that of one tile */
+#define CYCLES_UNUSUAL_WEIGHT_PLANE 20.0 /* of pieces other than 3 x 3, whose loops are not unrolled */
+#define CALL_U_MOST (64 << 20)           /* bytes of transformed weights that a call may be charged with unasked */
+#define CYCLES_CALL 5000.0               /* sizes, split */
+#define U_BYTES_PER_CYCLE 50.0           /* from L3, fetched while others are multiplied */
+#define REFERENCE_MULTIPLY 14.5          /* multiply-adds a cycle */
 #define REFERENCE_NEAR 16e6
 #define REFERENCE_NEAR_BYTES 12.0 /* a cycle */
 #define REFERENCE_FAR_BYTES 5.0
-#define REFERENCE_WEIGHT_VECTOR 14.0
+#define REFERENCE_WEIGHT_TAP 15.0
+#define REFERENCE_WEIGHT_PLANE 7.0
 
 enum {
   DETAIL_N,
@@ -339,12 +341,16 @@ static double estimate(const ck_conv_plan *plan, const ck_winograd *w) {
   }
   if (first) cycles += CYCLES_STRIP_VECTOR * (double)ck_volume(p->window.out) * (double)vectors;
   if (!p->prepared) {
-    const bool usual = w->axis[0].taps == 3 && w->axis[1].taps == 3 && !w->gathered;
-    const double vector = w->by_tile ? usual ? CYCLES_OWN_WEIGHT_VECTOR : CYCLES_UNUSUAL_OWN_WEIGHT_VECTOR
-                          : usual    ? CYCLES_WEIGHT_VECTOR
-                                     : CYCLES_UNUSUAL_WEIGHT_VECTOR;
     if (!w->by_tile && u_bytes * (double)p->g > CALL_U_MOST) return INFINITY;
-    cycles += u_bytes / (double)(w->lanes * w->size) * vector;
+    const double kernels = (double)(w->inputs * vectors), pieces = (double)(w->slices * w->channels / w->inputs);
+    const int64_t taps = w->axis[0].taps * w->axis[1].taps;
+    const bool usual = w->axis[0].taps == 3 && w->axis[1].taps == 3;
+    cycles += kernels * (double)ck_volume(p->window.kernel) * CYCLES_WEIGHT_TAP;
+    if (ck_winograd_cuts(w)) cycles += kernels * pieces * (double)taps * CYCLES_WEIGHT_CUT;
+    cycles += kernels * pieces * w->elements *
+              (!usual       ? CYCLES_UNUSUAL_WEIGHT_PLANE
+               : w->by_tile ? CYCLES_OWN_WEIGHT_PLANE
+                            : CYCLES_WEIGHT_PLANE);
   }
   return (cycles * (double)p->g + CYCLES_CALL) / CYCLES_PER_US;
 }
@@ -390,7 +396,8 @@ static double reference_cycles(const ck_conv_plan *plan, int n) {
   const double cycles = values * (channels * outputs / REFERENCE_MULTIPLY + CYCLES_ELEMENT_IN * channels / 16 +
                                   CYCLES_ELEMENT_OUT * outputs / 16);
   const double u = w.elements * channels * outputs, near = fmin(4 * u, REFERENCE_NEAR);
-  if (!plan->problem.prepared) return cycles + u / 16 * REFERENCE_WEIGHT_VECTOR;
+  const double kernels = (double)(w.inputs * w.outputs) / 16, taps = (double)ck_volume(plan->problem.window.kernel);
+  if (!plan->problem.prepared) return cycles + u / 16 * REFERENCE_WEIGHT_PLANE + kernels * taps * REFERENCE_WEIGHT_TAP;
   return cycles + near / REFERENCE_NEAR_BYTES + (4 * u - near) / REFERENCE_FAR_BYTES;
 }
 

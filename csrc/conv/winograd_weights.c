@@ -48,9 +48,8 @@ static void cut_piece(const ck_winograd *w, const char *scratch, int64_t k, int6
 static void transform(const ck_conv_plan *plan, const ck_winograd *w, const char *scratch, int64_t k, int64_t phase,
                       ck_winograd_weights u) {
   const int64_t plane = w->axis[0].kernel * w->axis[1].kernel;
-  const bool cut = w->gathered || w->axis[0].taps != w->axis[0].kernel || w->axis[1].taps != w->axis[1].kernel;
   char piece[SCRATCH_BYTES] __attribute__((aligned(CK_ALIGNMENT)));
-  if (cut) {
+  if (ck_winograd_cuts(w)) {
     cut_piece(w, scratch, k, phase, piece, &u);
   } else {
     u.src = scratch + k * plane * w->lanes * w->size;

@@ -56,29 +56,35 @@ static void CK_OP(transpose)(const ck_transpose *t) {
   const CK_T *src = t->src;
   CK_T *dst = t->dst;
   const int few = CK_LANES < 4 ? CK_LANES : 4; /* photographs have up to four channels */
-  const int64_t turns = t->turns > 1 ? t->turns : 1, turn_rows = t->columns / turns;
+  const int64_t turns = t->turns > 1 ? t->turns : 1;
+  /* Where columns go that follow one of turn 0: so many that any block has its own without a division. */
+  ptrdiff_t to[CK_TURNS_MOST + CK_LANES];
+  for (int64_t c = 0, turn = 0, row = 0; c < turns + CK_LANES; c++) {
+    to[c] = (turn * (t->columns / turns) + row) * t->dst_stride + (t->gap ? turn / t->turns_together * t->gap : 0);
+    if (++turn == turns) turn = 0, row++;
+  }
   CK_V seen = {0}; /* zero times every element: NaN stays */
   for (int64_t i = 0; i < t->rows; i += CK_LANES) {
     const int rows = (int)ck_min(CK_LANES, t->rows - i);
     const int stored = t->fill ? CK_LANES : rows;
-    int64_t j = 0, turn = 0, row = 0; /* j = row * turns + turn */
+    int64_t j = 0;
     if (turns == 1 && rows == CK_LANES) {
-      j = row = CK_OP(transpose_whole)(t, i, CK_LANES, CK_LANES, t->columns - CK_LANES, &seen);
+      j = CK_OP(transpose_whole)(t, i, CK_LANES, CK_LANES, t->columns - CK_LANES, &seen);
     } else if (turns == 1 && t->dst_stride == rows && few < CK_LANES && rows <= few) {
-      j = row = CK_OP(transpose_whole)(t, i, rows, few, t->columns - 2 * CK_LANES, &seen);
+      j = CK_OP(transpose_whole)(t, i, rows, few, t->columns - 2 * CK_LANES, &seen);
     } else if (turns == 1 && t->dst_stride == rows) {
       /* A vector hangs over into rows of dst that are written after it; over the last ones it must not. */
-      j = row = CK_OP(transpose_whole)(t, i, rows, CK_LANES, t->columns - 2 * CK_LANES, &seen);
+      j = CK_OP(transpose_whole)(t, i, rows, CK_LANES, t->columns - 2 * CK_LANES, &seen);
     }
+    int64_t turn = 0;
+    CK_T *row = dst + j * t->dst_stride + i; /* of turn 0; j is 0 with several turns */
     for (; j + CK_LANES <= t->columns; j += CK_LANES) {
       CK_V x[CK_LANES];
       CK_OP(transpose_block)(src + i * t->src_stride + j, t->src_stride, rows, CK_LANES, CK_LANES, x);
       if (t->finite) seen = CK_OP(add_zero_times)(seen, x, CK_LANES);
       CK_UNROLL(16)
-      for (int r = 0; r < CK_LANES; r++) {
-        CK_OP(store_first)(dst + (turn * turn_rows + row) * t->dst_stride + i, x[r], stored);
-        if (++turn == turns) turn = 0, row++;
-      }
+      for (int r = 0; r < CK_LANES; r++) CK_OP(store_first)(row + to[turn + r], x[r], stored);
+      for (turn += CK_LANES; turn >= turns; turn -= turns) row += t->dst_stride;
     }
     if (j == t->columns) continue;
     const int columns = (int)(t->columns - j);
@@ -88,8 +94,7 @@ static void CK_OP(transpose)(const ck_transpose *t) {
     CK_UNROLL(16)
     for (int r = 0; r < CK_LANES; r++) {
       if (r >= columns) break;
-      CK_OP(store_first)(dst + (turn * turn_rows + row) * t->dst_stride + i, x[r], stored);
-      if (++turn == turns) turn = 0, row++;
+      CK_OP(store_first)(row + to[turn + r], x[r], stored);
     }
   }
   if (!t->finite) return;

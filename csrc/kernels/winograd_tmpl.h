@@ -174,6 +174,28 @@ static void CK_OP(winograd_matrix)(int n, int taps, double matrix[CK_WINOGRAD_MO
   }
 }
 
+/* u = G x along one axis. Points come in pairs of either sign, whose rows differ in the signs of the odd taps. */
+CK_INLINE void CK_OP(winograd_weights_along)(const int n, const int taps,
+                                             const double matrix[CK_WINOGRAD_MOST][CK_WINOGRAD_TAPS_MOST],
+                                             const CK_OP(ck_wide) * x, CK_OP(ck_wide) * u) {
+  u[0] = x[0];
+  u[n - 1] = x[taps - 1];
+  CK_UNROLL(2)
+  for (int i = 1; i < n - 1; i += 2) {
+    CK_OP(ck_wide) even = {0};
+    CK_UNROLL(3)
+    for (int k = 0; k < taps; k += 2) even += matrix[i][k] * x[k];
+    CK_OP(ck_wide) plus = even, minus = even;
+    CK_UNROLL(2)
+    for (int k = 1; k < taps; k += 2) {
+      plus += matrix[i][k] * x[k];
+      minus -= matrix[i][k] * x[k];
+    }
+    u[i] = plus;
+    u[i + 1] = minus;
+  }
+}
+
 CK_INLINE void CK_OP(winograd_weights_body)(const ck_winograd_weights *t, const int rows, const int columns, const int row_taps,
                                             const int column_taps) {
   double along_rows[CK_WINOGRAD_MOST][CK_WINOGRAD_TAPS_MOST], along_columns[CK_WINOGRAD_MOST][CK_WINOGRAD_TAPS_MOST];
@@ -183,29 +205,25 @@ CK_INLINE void CK_OP(winograd_weights_body)(const ck_winograd_weights *t, const 
     for (int part = 0; part < CK_LANES; part += CK_WIDE_COUNT) {
       const CK_T *src = (const CK_T *)t->src + c * t->src_next + part;
       CK_T *dst = (CK_T *)t->dst + c * t->dst_next + part;
-      CK_OP(ck_wide) half[CK_WINOGRAD_TAPS_MOST][CK_WINOGRAD_MOST];
+      CK_OP(ck_wide) half[CK_WINOGRAD_MOST][CK_WINOGRAD_TAPS_MOST];
       CK_UNROLL(3)
       for (int i = 0; i < row_taps; i++) {
+        CK_OP(ck_wide) x[CK_WINOGRAD_TAPS_MOST], u[CK_WINOGRAD_MOST];
+        CK_UNROLL(3)
+        for (int k = 0; k < column_taps; k++)
+          x[k] =
+              __builtin_convertvector(*(const CK_OP(ck_narrow) *)(src + i * t->row_step + k * t->column_step), CK_OP(ck_wide));
+        CK_OP(winograd_weights_along)(columns, column_taps, along_columns, x, u);
         CK_UNROLL(6)
-        for (int j = 0; j < columns; j++) {
-          CK_OP(ck_wide) sum = {0};
-          CK_UNROLL(3)
-          for (int k = 0; k < column_taps; k++)
-            sum += along_columns[j][k] *
-                   __builtin_convertvector(*(const CK_OP(ck_narrow) *)(src + i * t->row_step + k * t->column_step),
-                                           CK_OP(ck_wide));
-          half[i][j] = sum;
-        }
+        for (int j = 0; j < columns; j++) half[j][i] = u[j];
       }
       CK_UNROLL(6)
       for (int j = 0; j < columns; j++) {
+        CK_OP(ck_wide) u[CK_WINOGRAD_MOST];
+        CK_OP(winograd_weights_along)(rows, row_taps, along_rows, half[j], u);
         CK_UNROLL(6)
-        for (int i = 0; i < rows; i++) {
-          CK_OP(ck_wide) sum = {0};
-          CK_UNROLL(3)
-          for (int k = 0; k < row_taps; k++) sum += along_rows[i][k] * half[k][j];
-          *(CK_OP(ck_narrow) *)(dst + (j * rows + i) * t->plane_step) = __builtin_convertvector(sum, CK_OP(ck_narrow));
-        }
+        for (int i = 0; i < rows; i++)
+          *(CK_OP(ck_narrow) *)(dst + (j * rows + i) * t->plane_step) = __builtin_convertvector(u[i], CK_OP(ck_narrow));
       }
     }
   }

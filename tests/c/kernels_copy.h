@@ -15,9 +15,14 @@ static void transpose_one(const ck_kernels *kernels, ck_dtype dtype, int64_t row
   const int64_t written = t.fill ? (rows + kernels->lanes - 1) / kernels->lanes * kernels->lanes : rows;
   t.src_stride = columns + check_pick(0, 3);
   t.dst_stride = written + (check_pick(0, 1) ? check_pick(1, 3) : 0);
-  check_note(" fill=%d", t.fill);
+  if (turns > 1 && check_pick(0, 1)) {
+    t.turns_together = check_pick(1, (int)turns);
+    t.gap = check_pick(1, 20);
+  }
+  const int64_t gaps = t.gap ? (turns - 1) / t.turns_together * t.gap : 0; /* between the turns, at most */
+  check_note(" fill=%d together=%d gap=%d", t.fill, (int)t.turns_together, (int)t.gap);
   void *src = elements_new("src", dtype, (rows - 1) * t.src_stride + columns, check_side());
-  void *dst = guard_new("dst", (size_t)((columns - 1) * t.dst_stride + written) * size, size, check_side());
+  void *dst = guard_new("dst", (size_t)((columns - 1) * t.dst_stride + gaps + written) * size, size, check_side());
   const bool not_finite = element_types[dtype].real && check_pick(0, 1);
   bool finite = not_finite;
   if (check_pick(0, 3)) t.finite = &finite;
@@ -29,13 +34,15 @@ static void transpose_one(const ck_kernels *kernels, ck_dtype dtype, int64_t row
   CHECK(!t.finite || finite == !not_finite, "finite is %d", finite);
   for (int64_t j = 0; j < columns; j++) {
     const int64_t row = turns > 1 ? j % turns * (columns / turns) + j / turns : j;
-    for (int64_t i = 0; i < rows; i++)
-      CHECK_ELEMENT(dtype, dst, row * t.dst_stride + i, type->get(src, i * t.src_stride + j), "dst");
+    const int64_t at = row * t.dst_stride + (t.gap ? j % turns / t.turns_together * t.gap : 0);
+    for (int64_t i = 0; i < rows; i++) CHECK_ELEMENT(dtype, dst, at + i, type->get(src, i * t.src_stride + j), "dst");
     for (int64_t i = rows; i < written; i++)
-      CHECK(!guard_untouched(dst, (size_t)(row * t.dst_stride + i) * size, size), "row %d was not filled", (int)row);
-    if (row < columns - 1)
-      CHECK(guard_untouched(dst, (size_t)(row * t.dst_stride + written) * size, (size_t)(t.dst_stride - written) * size),
-            "memory behind row %d of dst was written", (int)row);
+      CHECK(!guard_untouched(dst, (size_t)(at + i) * size, size), "row %d was not filled", (int)row);
+    if (row == columns - 1) continue;
+    const bool last = t.gap && (row + 1) % (columns / turns * t.turns_together) == 0; /* before a gap */
+    const int64_t behind = t.dst_stride - written + (last ? t.gap : 0);
+    CHECK(guard_untouched(dst, (size_t)(at + written) * size, (size_t)behind * size), "memory behind row %d of dst was written",
+          (int)row);
   }
   guard_done();
 }
