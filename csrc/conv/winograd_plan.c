@@ -25,15 +25,14 @@
 #define CYCLES_STRIP_VECTOR 8.0    /* transposed */
 #define CYCLES_GATHER_SHUFFLED 0.6 /* an element of a row without its stride */
 #define CYCLES_GATHER 1.3
-#define CYCLES_WEIGHT_TAP 8.6            /* a vector of weights, transposed */
-#define CYCLES_WEIGHT_CUT 14.0           /* copied to a piece or phase */
-#define CYCLES_WEIGHT_PLANE 6.0          /* a vector of transformed ones, written to U of all tiles */
-#define CYCLES_OWN_WEIGHT_PLANE 3.2      /* to that of one tile */
-#define CYCLES_UNUSUAL_WEIGHT_PLANE 20.0 /* of pieces other than 3 x 3, whose loops are not unrolled */
-#define CALL_U_MOST (64 << 20)           /* bytes of transformed weights that a call may be charged with unasked */
-#define CYCLES_CALL 5000.0               /* sizes, split */
-#define U_BYTES_PER_CYCLE 50.0           /* from L3, fetched while others are multiplied */
-#define REFERENCE_MULTIPLY 14.5          /* multiply-adds a cycle */
+#define CYCLES_WEIGHT_TAP 8.6       /* a vector of weights, transposed */
+#define CYCLES_WEIGHT_CUT 14.0      /* copied to a piece or phase */
+#define CYCLES_WEIGHT_PLANE 6.0     /* a vector of transformed ones, written to U of all tiles */
+#define CYCLES_OWN_WEIGHT_PLANE 3.2 /* to that of one tile */
+#define CALL_U_MOST (64 << 20)      /* bytes of transformed weights that a call may be charged with unasked */
+#define CYCLES_CALL 5000.0          /* sizes, split */
+#define U_BYTES_PER_CYCLE 50.0      /* from L3, fetched while others are multiplied */
+#define REFERENCE_MULTIPLY 14.5     /* multiply-adds a cycle */
 #define REFERENCE_NEAR 16e6
 #define REFERENCE_NEAR_BYTES 12.0 /* a cycle */
 #define REFERENCE_FAR_BYTES 5.0
@@ -344,13 +343,9 @@ static double estimate(const ck_conv_plan *plan, const ck_winograd *w) {
     if (!w->by_tile && u_bytes * (double)p->g > CALL_U_MOST) return INFINITY;
     const double kernels = (double)(w->inputs * vectors), pieces = (double)(w->slices * w->channels / w->inputs);
     const int64_t taps = w->axis[0].taps * w->axis[1].taps;
-    const bool usual = w->axis[0].taps == 3 && w->axis[1].taps == 3;
     cycles += kernels * (double)ck_volume(p->window.kernel) * CYCLES_WEIGHT_TAP;
     if (ck_winograd_cuts(w)) cycles += kernels * pieces * (double)taps * CYCLES_WEIGHT_CUT;
-    cycles += kernels * pieces * w->elements *
-              (!usual       ? CYCLES_UNUSUAL_WEIGHT_PLANE
-               : w->by_tile ? CYCLES_OWN_WEIGHT_PLANE
-                            : CYCLES_WEIGHT_PLANE);
+    cycles += kernels * pieces * w->elements * (w->by_tile ? CYCLES_OWN_WEIGHT_PLANE : CYCLES_WEIGHT_PLANE);
   }
   return (cycles * (double)p->g + CYCLES_CALL) / CYCLES_PER_US;
 }

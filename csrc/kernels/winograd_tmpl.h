@@ -174,20 +174,27 @@ static void CK_OP(winograd_matrix)(int n, int taps, double matrix[CK_WINOGRAD_MO
   }
 }
 
-/* u = G x along one axis. Points come in pairs of either sign, whose rows differ in the signs of the odd taps. */
+/* u = G x along one axis. Points come in pairs of either sign, whose rows differ in the signs of the odd taps. Loops over taps are
+ * unrolled and left early, since it may be known when the program runs only how many there are. */
 CK_INLINE void CK_OP(winograd_weights_along)(const int n, const int taps,
                                              const double matrix[CK_WINOGRAD_MOST][CK_WINOGRAD_TAPS_MOST],
                                              const CK_OP(ck_wide) * x, CK_OP(ck_wide) * u) {
   u[0] = x[0];
-  u[n - 1] = x[taps - 1];
+  CK_UNROLL(5)
+  for (int k = 1; k < CK_WINOGRAD_TAPS_MOST; k++)
+    if (k == taps - 1) u[n - 1] = x[k];
   CK_UNROLL(2)
   for (int i = 1; i < n - 1; i += 2) {
     CK_OP(ck_wide) even = {0};
     CK_UNROLL(3)
-    for (int k = 0; k < taps; k += 2) even += matrix[i][k] * x[k];
+    for (int k = 0; k < CK_WINOGRAD_TAPS_MOST; k += 2) {
+      if (k >= taps) break;
+      even += matrix[i][k] * x[k];
+    }
     CK_OP(ck_wide) plus = even, minus = even;
     CK_UNROLL(2)
-    for (int k = 1; k < taps; k += 2) {
+    for (int k = 1; k < CK_WINOGRAD_TAPS_MOST; k += 2) {
+      if (k >= taps) break;
       plus += matrix[i][k] * x[k];
       minus -= matrix[i][k] * x[k];
     }
@@ -196,8 +203,33 @@ CK_INLINE void CK_OP(winograd_weights_along)(const int n, const int taps,
   }
 }
 
+/* Row i of the weights, along the columns; column j of that, along the rows. */
+CK_INLINE void CK_OP(winograd_weights_row)(const ck_winograd_weights *t, const CK_T *src, const int columns, const int taps,
+                                           const double along[CK_WINOGRAD_MOST][CK_WINOGRAD_TAPS_MOST], const int i,
+                                           CK_OP(ck_wide) half[CK_WINOGRAD_MOST][CK_WINOGRAD_TAPS_MOST]) {
+  CK_OP(ck_wide) x[CK_WINOGRAD_TAPS_MOST], u[CK_WINOGRAD_MOST];
+  CK_UNROLL(5)
+  for (int k = 0; k < CK_WINOGRAD_TAPS_MOST; k++) {
+    if (k >= taps) break;
+    x[k] = __builtin_convertvector(*(const CK_OP(ck_narrow) *)(src + i * t->row_step + k * t->column_step), CK_OP(ck_wide));
+  }
+  CK_OP(winograd_weights_along)(columns, taps, along, x, u);
+  CK_UNROLL(6)
+  for (int j = 0; j < columns; j++) half[j][i] = u[j];
+}
+CK_INLINE void CK_OP(winograd_weights_column)(const ck_winograd_weights *t, CK_T *dst, const int rows, const int taps,
+                                              const double along[CK_WINOGRAD_MOST][CK_WINOGRAD_TAPS_MOST],
+                                              const CK_OP(ck_wide) * half) {
+  CK_OP(ck_wide) u[CK_WINOGRAD_MOST];
+  CK_OP(winograd_weights_along)(rows, taps, along, half, u);
+  CK_UNROLL(6)
+  for (int i = 0; i < rows; i++)
+    *(CK_OP(ck_narrow) *)(dst + i * t->plane_step) = __builtin_convertvector(u[i], CK_OP(ck_narrow));
+}
+
+/* The usual kernel keeps all in registers; of the others, whose code would be as large for each tile, rows and columns are loops. */
 CK_INLINE void CK_OP(winograd_weights_body)(const ck_winograd_weights *t, const int rows, const int columns, const int row_taps,
-                                            const int column_taps) {
+                                            const int column_taps, const bool usual) {
   double along_rows[CK_WINOGRAD_MOST][CK_WINOGRAD_TAPS_MOST], along_columns[CK_WINOGRAD_MOST][CK_WINOGRAD_TAPS_MOST];
   CK_OP(winograd_matrix)(rows, row_taps, along_rows);
   CK_OP(winograd_matrix)(columns, column_taps, along_columns);
@@ -205,54 +237,21 @@ CK_INLINE void CK_OP(winograd_weights_body)(const ck_winograd_weights *t, const 
     for (int part = 0; part < CK_LANES; part += CK_WIDE_COUNT) {
       const CK_T *src = (const CK_T *)t->src + c * t->src_next + part;
       CK_T *dst = (CK_T *)t->dst + c * t->dst_next + part;
+      const ptrdiff_t step = rows * t->plane_step; /* from column to column */
       CK_OP(ck_wide) half[CK_WINOGRAD_MOST][CK_WINOGRAD_TAPS_MOST];
-      CK_UNROLL(3)
-      for (int i = 0; i < row_taps; i++) {
-        CK_OP(ck_wide) x[CK_WINOGRAD_TAPS_MOST], u[CK_WINOGRAD_MOST];
+      if (usual) {
         CK_UNROLL(3)
-        for (int k = 0; k < column_taps; k++)
-          x[k] =
-              __builtin_convertvector(*(const CK_OP(ck_narrow) *)(src + i * t->row_step + k * t->column_step), CK_OP(ck_wide));
-        CK_OP(winograd_weights_along)(columns, column_taps, along_columns, x, u);
+        for (int i = 0; i < 3; i++) CK_OP(winograd_weights_row)(t, src, columns, 3, along_columns, i, half);
         CK_UNROLL(6)
-        for (int j = 0; j < columns; j++) half[j][i] = u[j];
-      }
-      CK_UNROLL(6)
-      for (int j = 0; j < columns; j++) {
-        CK_OP(ck_wide) u[CK_WINOGRAD_MOST];
-        CK_OP(winograd_weights_along)(rows, row_taps, along_rows, half[j], u);
-        CK_UNROLL(6)
-        for (int i = 0; i < rows; i++)
-          *(CK_OP(ck_narrow) *)(dst + (j * rows + i) * t->plane_step) = __builtin_convertvector(u[i], CK_OP(ck_narrow));
+        for (int j = 0; j < columns; j++) CK_OP(winograd_weights_column)(t, dst + j * step, rows, 3, along_rows, half[j]);
+      } else {
+        for (int i = 0; i < row_taps; i++) CK_OP(winograd_weights_row)(t, src, columns, column_taps, along_columns, i, half);
+        for (int j = 0; j < columns; j++)
+          CK_OP(winograd_weights_column)(t, dst + j * step, rows, row_taps, along_rows, half[j]);
       }
     }
   }
 }
-
-/* The usual kernel with its loops unrolled, all others in one function. */
-static CK_NOINLINE void CK_OP(winograd_weights_6x6_of_3x3)(const ck_winograd_weights *t) {
-  CK_OP(winograd_weights_body)(t, 6, 6, 3, 3);
-}
-static CK_NOINLINE void CK_OP(winograd_weights_4x4_of_3x3)(const ck_winograd_weights *t) {
-  CK_OP(winograd_weights_body)(t, 4, 4, 3, 3);
-}
-/* Counts that are not constant leave loops rolled here, where it is meant; Clang would warn of each. */
-#ifdef __clang__
-#pragma clang diagnostic push
-#pragma clang diagnostic ignored "-Wpass-failed"
-#endif
-static void CK_OP(winograd_weights)(const ck_winograd_weights *t) {
-  const bool usual = t->row_taps == 3 && t->column_taps == 3 && t->rows == t->columns;
-  if (usual && t->rows == 6)
-    CK_OP(winograd_weights_6x6_of_3x3)(t);
-  else if (usual)
-    CK_OP(winograd_weights_4x4_of_3x3)(t);
-  else
-    CK_OP(winograd_weights_body)(t, t->rows, t->columns, t->row_taps, t->column_taps);
-}
-#ifdef __clang__
-#pragma clang diagnostic pop
-#endif
 
 /* ---- Instances ----------------------------------------------------------------------------------------------------------- */
 
@@ -260,6 +259,13 @@ static void CK_OP(winograd_weights)(const ck_winograd_weights *t) {
 #define CK_WINOGRAD_INSTANCE(rows, columns)                                                                                    \
   static CK_NOINLINE void CK_OP(CK_CAT4(winograd_input_, rows, x, columns))(const ck_winograd_input *t) {                      \
     CK_OP(winograd_input_body)(t, rows, columns);                                                                              \
+  }                                                                                                                            \
+  static CK_NOINLINE void CK_OP(CK_CAT4(winograd_weights_, rows, x, columns))(const ck_winograd_weights *t) {                  \
+    const int row_taps = rows == 1 ? 1 : t->row_taps, column_taps = columns == 1 ? 1 : t->column_taps;                         \
+    if (row_taps == 3 && column_taps == 3)                                                                                     \
+      CK_OP(winograd_weights_body)(t, rows, columns, 3, 3, true);                                                              \
+    else                                                                                                                       \
+      CK_OP(winograd_weights_body)(t, rows, columns, row_taps, column_taps, false);                                            \
   }                                                                                                                            \
   static CK_NOINLINE void CK_OP(CK_CAT4(winograd_output_, rows, x, columns))(const ck_winograd_output *t) {                    \
     const int out_rows = rows - t->row_taps + 1, out_columns = columns - t->column_taps + 1;                                   \
@@ -276,6 +282,8 @@ CK_WINOGRAD_TILES(CK_WINOGRAD_INSTANCE)
 
 #define CK_WINOGRAD_INPUT(tile_rows, tile_columns)                                                                             \
   if (t->rows == tile_rows && t->columns == tile_columns) CK_OP(CK_CAT4(winograd_input_, tile_rows, x, tile_columns))(t);
+#define CK_WINOGRAD_WEIGHTS(tile_rows, tile_columns)                                                                           \
+  if (t->rows == tile_rows && t->columns == tile_columns) CK_OP(CK_CAT4(winograd_weights_, tile_rows, x, tile_columns))(t);
 #define CK_WINOGRAD_OUTPUT(tile_rows, tile_columns)                                                                            \
   if (t->rows == tile_rows && t->columns == tile_columns) CK_OP(CK_CAT4(winograd_output_, tile_rows, x, tile_columns))(t);
 static void CK_OP(winograd_input_tile)(const ck_winograd_input *t) { CK_WINOGRAD_TILES(CK_WINOGRAD_INPUT) }
@@ -297,6 +305,7 @@ static void CK_OP(winograd_input)(const ck_winograd_input *t) {
     CK_OP(winograd_input_tile)(&one);
   }
 }
+static void CK_OP(winograd_weights)(const ck_winograd_weights *t) { CK_WINOGRAD_TILES(CK_WINOGRAD_WEIGHTS) }
 static void CK_OP(winograd_output)(const ck_winograd_output *t) { CK_WINOGRAD_TILES(CK_WINOGRAD_OUTPUT) }
 
 #undef CK_SQRT2
@@ -305,4 +314,5 @@ static void CK_OP(winograd_output)(const ck_winograd_output *t) { CK_WINOGRAD_TI
 #undef CK_WINOGRAD_TILES
 #undef CK_WINOGRAD_INSTANCE
 #undef CK_WINOGRAD_INPUT
+#undef CK_WINOGRAD_WEIGHTS
 #undef CK_WINOGRAD_OUTPUT
