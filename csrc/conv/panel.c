@@ -4,7 +4,7 @@
  *
  * Along an axis the taps fall into phases (ck_phases). Within a phase neighbouring output pixels are neighbours, so that every tap of a vector of pixels is one unaligned load at a fixed offset,
  * whatever stride, dilation and padding are. Each input element is copied at most once a phase it serves; a lowered block holds
- * it once a tap. */
+ * it once a tap. Column phases are filled together, row by row, so that a row of the input is read from L1 by all but the first. */
 #include "lowering.h"
 
 ck_panel ck_panel_of(const ck_conv_tiling *t, int64_t pixels) {
@@ -21,7 +21,8 @@ ck_panel ck_panel_of(const ck_conv_tiling *t, int64_t pixels) {
   /* Too large to be of use, and for products with a block of K to stay in int64. */
   const int64_t factors[6] = {panel.length[1], panel.length[2], panel.phases[0], panel.phases[1], panel.phases[2], 1 << 16};
   if (ck_checked_product(factors, 6).overflow) return (ck_panel){0};
-  panel.phase[2] = (panel.length[1] - 1) * panel.pitch + panel.length[2];
+  /* A row of a phase is filled before the first of the next one and hangs over into the row below; the last needs room. */
+  panel.phase[2] = (panel.length[1] - 1) * panel.pitch + panel.length[2] + (panel.phases[2] > 1 ? CK_PACK_SLACK : 0);
   panel.phase[1] = panel.phase[2] * panel.phases[2];
   panel.phase[0] = panel.phase[1] * panel.phases[1];
   panel.channel = panel.phase[0] * panel.phases[0];
@@ -42,13 +43,14 @@ void ck_panel_fill(const ck_conv_plan *plan, const ck_panel *panel, const void *
   ck_place_of(w, first_pixel, first);
   ck_steps_of(plan, steps);
   for (tap[0] = 0; tap[0] < panel->phases[0]; tap[0]++)
-    for (tap[1] = 0; tap[1] < panel->phases[1]; tap[1]++)
-      for (tap[2] = 0; tap[2] < panel->phases[2]; tap[2]++, phase += panel->phase[2])
-        for (int64_t row = 0; row < panel->length[1]; row++) {
+    for (tap[1] = 0; tap[1] < panel->phases[1]; tap[1]++, phase += panel->phase[1])
+      for (int64_t row = 0; row < panel->length[1]; row++)
+        for (tap[2] = 0; tap[2] < panel->phases[2]; tap[2]++) {
           /* The output pixel whose tap would be the first column of this row; it may lie outside the output. */
           const int64_t at[CK_AXES] = {first[0], first[1] + row - tap[1] * w->dilation[1] / w->stride[1],
                                        first[2] - tap[2] * w->dilation[2] / w->stride[2]};
-          move = ck_move_row(w, at, tap, steps, panel->length[2], phase + row * panel->pitch, panel->channel, move);
+          move = ck_move_row(w, at, tap, steps, panel->length[2], phase + tap[2] * panel->phase[2] + row * panel->pitch,
+                             panel->channel, move);
         }
   const int64_t channels = block.inner1 - block.inner0, plane = ck_volume(w->in), size = ck_dtype_size(sum);
   const ck_pack pack = {

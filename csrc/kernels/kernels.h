@@ -98,8 +98,8 @@ typedef struct {
 #define CK_MOVE_ZERO PTRDIFF_MIN
 
 /* For each channel, for each move: dst[move.dst + channel * move.step + i] = sum type of src[move.src + channel * src_step +
- * i * stride]. Writes may hang over the end of a run by less than a vector (CK_PACK_SLACK elements): moves are listed in rising
- * order of dst within a channel, so that the next one mends it. Reads stay below src_end. */
+ * i * stride]. Writes may hang over the end of a run by less than a vector (CK_PACK_SLACK elements): moves are listed in such an
+ * order that a later one mends it, where the elements behind a run are another's. Reads stay below src_end. */
 typedef struct {
   const void *src, *src_end;
   void *dst;
