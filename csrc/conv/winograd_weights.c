@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define SCRATCH_BYTES 16384 /* weights of a few input channels, transposed */
+#define PART_CHANNELS 64    /* of a task */
 
 typedef struct {
   const ck_conv_plan *plan;
@@ -109,19 +110,25 @@ int64_t ck_winograd_u_at(const ck_winograd *w, int64_t group, int64_t tile) {
   return (group * ck_winograd_u_elements(w) + tile * w->slices * ck_winograd_u_tile(w, 0)) * w->size;
 }
 
-static void pack_tile(const void *context, int64_t task, int slot) {
+/* Parts of the channels of an output channel tile, so that few tiles keep several threads busy; of a gathered input one, since phases
+ * share what is transposed. */
+static int64_t parts_of(const ck_winograd *w) { return w->gathered ? 1 : ck_ceil_div(w->channels, PART_CHANNELS); }
+
+static void pack_part(const void *context, int64_t task, int slot) {
   const pack_call *call = context;
   const ck_winograd *w = &call->w;
-  const int64_t tiles = ck_winograd_output_tiles(w), group = task / tiles, tile = task % tiles;
+  const int64_t tiles = ck_winograd_output_tiles(w), parts = parts_of(w), part = task % parts;
+  const int64_t group = task / parts / tiles, tile = task / parts % tiles;
+  const int64_t first = ck_share(w->channels, parts, part), last = ck_share(w->channels, parts, part + 1);
   (void)slot;
-  ck_winograd_u_make(call->plan, w, call->weights, group, tile, 0, w->channels, ck_winograd_u_plane(w, tile),
-                     call->packed + ck_winograd_u_at(w, group, tile));
+  ck_winograd_u_make(call->plan, w, call->weights, group, tile, first, last, ck_winograd_u_plane(w, tile),
+                     call->packed + ck_winograd_u_at(w, group, tile) + first * ck_winograd_tile_width(w, tile) * w->size);
 }
 
 ck_status ck_winograd_pack_all(const ck_conv_plan *plan, const ck_winograd *w, const void *weights, void *packed,
                                const ck_control *control) {
   const pack_call call = {plan, *w, weights, packed};
-  return ck_parallel_for(control, plan->problem.g * ck_winograd_output_tiles(w), pack_tile, &call);
+  return ck_parallel_for(control, plan->problem.g * ck_winograd_output_tiles(w) * parts_of(w), pack_part, &call);
 }
 
 void ck_winograd_pack(const ck_conv_plan *plan, const void *weights, void *packed) {
