@@ -37,8 +37,9 @@ CK_INLINE const char *ck_conv_src_end(const ck_conv_problem *p, const ck_conv_bu
   return (const char *)buffers->src + (last_sample + p->ic * ck_volume(p->window.in)) * ck_dtype_size(p->src_dtype);
 }
 
-/* Along an axis of stride s and dilation d the taps fall into so many phases, one for each residue of tap * d modulo s: those of phase
- * f are f, f + phases, ... Within one, neighbouring outputs see neighbours of an input of which each s-th place is left. */
+/* Along an axis of stride s and dilation d the taps fall into so many phases, one for each residue of tap * d modulo s: those
+ * of phase f are f, f + phases, ... Within one, neighbouring outputs see neighbours of an input of which each s-th place is
+ * left. */
 CK_INLINE int64_t ck_phases(const ck_window *w, int axis) {
   int64_t common = w->stride[axis], rest = w->dilation[axis];
   while (rest) {

@@ -53,8 +53,8 @@ int64_t ck_row_gap(const ck_conv_tiling *t);
 int64_t ck_k_block_count(const ck_conv_tiling *t);
 ck_k_block ck_k_block_at(const ck_conv_tiling *t, int64_t index);
 
-/* Tiles of the channel side: units of one row or one vector, shared out evenly. Packed weights stand at first * rows elements, of all
- * rows. */
+/* Tiles of the channel side: units of one row or one vector, shared out evenly. Packed weights stand at first * rows elements,
+ * of all rows. */
 typedef struct {
   int64_t first;    /* channel within the group */
   int count, width; /* channels, and elements of a packed row */

@@ -2,9 +2,10 @@
  *
  *   for channel of the block: for depth tap: for row phase: for column phase: [rows][columns]
  *
- * Along an axis the taps fall into phases (ck_phases). Within a phase neighbouring output pixels are neighbours, so that every tap of a vector of pixels is one unaligned load at a fixed offset,
- * whatever stride, dilation and padding are. Each input element is copied at most once a phase it serves; a lowered block holds
- * it once a tap. Column phases are filled together, row by row, so that a row of the input is read from L1 by all but the first. */
+ * Along an axis the taps fall into phases (ck_phases). Within a phase neighbouring output pixels are neighbours, so that every
+ * tap of a vector of pixels is one unaligned load at a fixed offset, whatever stride, dilation and padding are. Each input
+ * element is copied at most once a phase it serves; a lowered block holds it once a tap. Column phases are filled together, row
+ * by row, so that a row of the input is read from L1 by all but the first. */
 #include "lowering.h"
 
 ck_panel ck_panel_of(const ck_conv_tiling *t, int64_t pixels) {

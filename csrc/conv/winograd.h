@@ -7,16 +7,16 @@
  * between each other, then the second ones.
  *
  * Where m does not divide an axis, its last tiles are short, as many as it takes: they have m - 1 outputs at most. The value at
- * infinity counts in the last output alone, so that a short tile needs n - 1 values along the axis: of a plane of 14 x 14, in tiles
- * of 4 + 4 + 3 + 3, a sixth of the products are left out, of 13 x 13 a quarter. The planes e at infinity (ends) hold the whole tiles
- * only, one after the other.
+ * infinity counts in the last output alone, so that a short tile needs n - 1 values along the axis: of a plane of 14 x 14, in
+ * tiles of 4 + 4 + 3 + 3, a sixth of the products are left out, of 13 x 13 a quarter. The planes e at infinity (ends) hold the
+ * whole tiles only, one after the other.
  *
  * With a stride, the outputs are a sum of convolutions of stride 1, one for each phase of the taps (ck_phases): of every s-th place
  * of the input, from some place on. Their channels follow each other in the reduction, phase after phase, as if the input had so
  * many more; it is gathered into such an image, padded, strip by strip. 11 x 11 taps with stride 4 take 36 products instead of 121.
  *
- * A kernel of more than 5 taps along an axis, of a phase, is cut into pieces of 3 to 5, the last filled up with zeros. A piece is a slice of
- * the reduction, with V and U of its own, as a depth tap is. */
+ * A kernel of which a phase has more than 5 taps along an axis is cut into pieces of 3 to 5, the last filled up with zeros. A
+ * piece is a slice of the reduction, with V and U of its own, as a depth tap is. */
 #ifndef CK_CONV_WINOGRAD_H
 #define CK_CONV_WINOGRAD_H
 
@@ -67,8 +67,8 @@ typedef struct {
   int64_t v_row, part_tiles;         /* elements from tile to tile in V; output channel tiles that are multiplied together */
   int64_t block_planes, block_units; /* of a task (local), of a round (shared) */
   int64_t sub_planes, sub_units;     /* shared: of a task of the second phase */
-  int64_t strip_rows_units;          /* units that go through a strip together, channels first */
-  bool gathered;                     /* the tiles' input: with stride */
+  int64_t strip_rows_units;          /* units that go through a strip together */
+  bool gathered;                     /* the tiles' input, because of a stride */
   bool shared;
   bool by_tile; /* weights are transformed for an output channel tile at a time, just before they are used */
 } ck_winograd;

@@ -3,8 +3,9 @@
  *   channels last     for plane: for tile: transform, all channels          read and written in place
  *   channels first    for plane: for vector of channels: for some rows of tiles:
  *                       transpose into a strip [pixel][lanes], for tile: transform; the same backwards
+ *   with stride       the strip, in either layout, is gathered: a lane for each phase and channel
  *
- * The tensor is never padded: a tile at the border reads zeros by its bits and stores what lies inside. */
+ * The tensor is never padded: a tile at the border reads zeros by its bits and stores what lies inside. Gathered strips are. */
 #include "winograd.h"
 
 #include <string.h>
@@ -61,9 +62,9 @@ static ck_missing missing_of(const ck_winograd *w, ck_winograd_block b) {
 }
 
 /* How far apart from where all tiles stand those from `tile` on, in its row, do in the planes at infinity (winograd_args.h), in
- * slice or plane q and rows of V or M so long: one place sooner for each that is missing. One that a plane does not hold comes where
- * the next of them will be, or behind the last: it may be written there, as long as that is done in order, and what is read there is
- * of no account. */
+ * slice or plane q and rows of V or M so long: one place sooner for each that is missing. One that a plane does not hold comes
+ * where the next of them will be, or behind the last: it may be written there, as long as that is done in order, and what is
+ * read there is of no account. */
 static void set_ends(const ck_winograd *w, const ck_missing *missing, int64_t q, int64_t tile, int64_t row, ptrdiff_t *at) {
   for (int ends = 0; ends < CK_WINOGRAD_ENDS; ends++) {
     const int64_t inside = missing->inside[ends];
@@ -183,8 +184,8 @@ static void transpose_strip(const ck_winograd_call *call, const ck_strip *s, cha
   }
 }
 
-/* Lanes [0, count) of a strip of a gathered input, which are channels from `channel` on of the reduction. A row at a time: its phases
- * without the stride, one lane after the other, are transposed. */
+/* Lanes [0, count) of a strip of a gathered input, which are channels from `channel` on of the reduction. A row at a time: its
+ * phases without the stride, one lane after the other, are transposed. */
 static void gather_strip(const ck_winograd_call *call, const ck_strip *s, const char *slice, int64_t channel, int64_t count,
                          char *strip) {
   const ck_winograd *w = &call->w;

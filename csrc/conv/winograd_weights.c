@@ -2,7 +2,7 @@
  *
  *   for group: for output channel tile: for vector of it: for a few input channels:
  *     transpose their weights to [channel][tap][lanes]                    a scratch of 16 KB
- *     for slice of the reduction: transform, to the planes e of the tile
+ *     for phase, for slice of the reduction: transform, to the planes e of the tile
  *
  * A plan has all of U, [group][output channel tile][slice][e][input channel][lanes]; a call makes all of it in its workspace, or
  * a tile and chain of it at a time. */
@@ -110,8 +110,8 @@ int64_t ck_winograd_u_at(const ck_winograd *w, int64_t group, int64_t tile) {
   return (group * ck_winograd_u_elements(w) + tile * w->slices * ck_winograd_u_tile(w, 0)) * w->size;
 }
 
-/* Parts of the channels of an output channel tile, so that few tiles keep several threads busy; of a gathered input one, since phases
- * share what is transposed. */
+/* Parts of the channels of an output channel tile, so that few tiles keep several threads busy; of a gathered input one, since
+ * phases share what is transposed. */
 static int64_t parts_of(const ck_winograd *w) { return w->gathered ? 1 : ck_ceil_div(w->channels, PART_CHANNELS); }
 
 static void pack_part(const void *context, int64_t task, int slot) {

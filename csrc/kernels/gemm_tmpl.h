@@ -190,9 +190,10 @@ static void CK_OP(gemm)(const ck_gemm_tile *t) {
   [vectors - 1][rows - 1][0] = CK_GEMM_FUNCTION(pp, vectors, rows),                                                            \
                        [vectors - 1][rows - 1][1] = CK_GEMM_FUNCTION(ip, vectors, rows),
 #define CK_GEMM_SLOT_REAL(vectors, rows) [vectors - 1][rows - 1][2] = CK_GEMM_FUNCTION(pi, vectors, rows),
-  static const instance instances[CK_TILE_VECTORS][CK_TILE_ROWS][3] = {CK_GEMM_SIZES(CK_GEMM_SLOT)
+  static const instance instances[CK_TILE_VECTORS][CK_TILE_ROWS][3] = {
+    CK_GEMM_SIZES(CK_GEMM_SLOT)
 #if CK_KIND == CK_KIND_REAL
-                                                                           CK_GEMM_SIZES(CK_GEMM_SLOT_REAL)
+        CK_GEMM_SIZES(CK_GEMM_SLOT_REAL)
 #endif
   };
   const int vectors = (t->lanes + CK_LANES - 1) / CK_LANES;

@@ -57,10 +57,12 @@ static void CK_OP(transpose)(const ck_transpose *t) {
   CK_T *dst = t->dst;
   const int few = CK_LANES < 4 ? CK_LANES : 4; /* photographs have up to four channels */
   const int64_t turns = t->turns > 1 ? t->turns : 1;
-  /* Where columns go that follow one of turn 0: so many that any block has its own without a division. */
+  const ptrdiff_t dst_stride = t->dst_stride, step = t->columns / turns * dst_stride, gap = t->gap; /* step: of turns */
+  /* Where the columns from one of turn 0 on go: looked up, since to count turns from store to store would take longer than the
+   * stores. */
   ptrdiff_t to[CK_TURNS_MOST + CK_LANES];
   for (int64_t c = 0, turn = 0, row = 0; c < turns + CK_LANES; c++) {
-    to[c] = (turn * (t->columns / turns) + row) * t->dst_stride + (t->gap ? turn / t->turns_together * t->gap : 0);
+    to[c] = turn * step + row * dst_stride + (gap ? turn / t->turns_together * gap : 0);
     if (++turn == turns) turn = 0, row++;
   }
   CK_V seen = {0}; /* zero times every element: NaN stays */
@@ -77,14 +79,14 @@ static void CK_OP(transpose)(const ck_transpose *t) {
       j = CK_OP(transpose_whole)(t, i, rows, CK_LANES, t->columns - 2 * CK_LANES, &seen);
     }
     int64_t turn = 0;
-    CK_T *row = dst + j * t->dst_stride + i; /* of turn 0; j is 0 with several turns */
+    CK_T *row = dst + j * dst_stride + i; /* of turn 0; j is 0 with several turns */
     for (; j + CK_LANES <= t->columns; j += CK_LANES) {
       CK_V x[CK_LANES];
       CK_OP(transpose_block)(src + i * t->src_stride + j, t->src_stride, rows, CK_LANES, CK_LANES, x);
       if (t->finite) seen = CK_OP(add_zero_times)(seen, x, CK_LANES);
       CK_UNROLL(16)
       for (int r = 0; r < CK_LANES; r++) CK_OP(store_first)(row + to[turn + r], x[r], stored);
-      for (turn += CK_LANES; turn >= turns; turn -= turns) row += t->dst_stride;
+      for (turn += CK_LANES; turn >= turns; turn -= turns) row += dst_stride;
     }
     if (j == t->columns) continue;
     const int columns = (int)(t->columns - j);

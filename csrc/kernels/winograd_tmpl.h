@@ -227,7 +227,8 @@ CK_INLINE void CK_OP(winograd_weights_column)(const ck_winograd_weights *t, CK_T
     *(CK_OP(ck_narrow) *)(dst + i * t->plane_step) = __builtin_convertvector(u[i], CK_OP(ck_narrow));
 }
 
-/* The usual kernel keeps all in registers; of the others, whose code would be as large for each tile, rows and columns are loops. */
+/* The usual kernel keeps all in registers; of the others, whose code would be as large for each tile, rows and columns are
+ * loops. */
 CK_INLINE void CK_OP(winograd_weights_body)(const ck_winograd_weights *t, const int rows, const int columns, const int row_taps,
                                             const int column_taps, const bool usual) {
   double along_rows[CK_WINOGRAD_MOST][CK_WINOGRAD_TAPS_MOST], along_columns[CK_WINOGRAD_MOST][CK_WINOGRAD_TAPS_MOST];
