@@ -237,7 +237,11 @@ int64_t ck_seen_by_part(const ck_conv_tiling *t) {
 
 /* Whether groups are parts of rows so wide, and their taps so far apart, that to copy all that lies between would be more than to
  * copy what each tap sees. */
-static bool copies_too_much(const ck_conv_tiling *t) {
+static bool copies_too_much(const ck_conv_plan *plan) {
+  const ck_conv_tiling *t = &plan->tiling;
+  /* Rows of a kernel, too: a panel holds all that lie between. */
+  const int64_t most = APART_BYTES / ck_dtype_size(ck_sum_of(plan));
+  if (t->pixels == CK_PIXELS_PANEL && ck_panel_of(t, t->group_pixels).channel * t->block_inner > most) return true;
   const bool copies = t->pixels == CK_PIXELS_TRANSPOSED || t->pixels == CK_PIXELS_PANEL;
   const double needed = (double)ck_volume(t->window.kernel) * (double)t->group_pixels * (double)t->window.stride[2];
   return copies && t->group_pixels < t->window.out[2] && (double)ck_seen_by_part(t) > 2 * needed;
@@ -267,7 +271,7 @@ static ck_status try_shape(ck_conv_plan *plan, ck_conv_pixels pixels, bool pixel
   if (ck_loops_viewed(t) && ck_view_runs_most(t) < 0) t->pixels = CK_PIXELS_LOWERED;
   if (t->pixels == CK_PIXELS_TRANSPOSED) size_copy(plan);
   if (t->pixels == CK_PIXELS_PANEL && size_panel(plan)) return CK_STATUS_TOO_LARGE;
-  if (copies_too_much(t)) {
+  if (copies_too_much(plan)) {
     if (run_on) return CK_STATUS_TOO_LARGE; /* the other way with lanes of pixels is the same then */
     t->pixels = CK_PIXELS_LOWERED;
   }
