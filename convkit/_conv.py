@@ -276,12 +276,12 @@ _DOC = """{title}
     -----
     Direct and im2col convolution sum each element in one fixed order that starts from the bias, so
     that the bits do not depend on the number of threads or on how a batch is split. The error is at
-    most ``(K + 2) * eps * sum(|x| * |w|)`` for K terms. Winograd convolution (2 to 12 taps for
-    each phase of a stride, at most 5 where the kernel has depth; Lavin and Gray 2015) computes with transformed tiles: on normally distributed and on rectified
-    data its error is at most 3e-6 of the largest result in float32, 1e-13 in float64, and more where
-    large terms cancel. Where the window is the whole input, dot products in 16 partial sums are
-    taken, with a smaller error. The full im2col matrix of Chellapilla, Puri and Simard (2006) is
-    never formed.
+    most ``(K + 2) * eps * sum(|x| * |w|)`` for K terms. Winograd convolution (2 to 12 taps in each
+    phase of a stride, at most 5 where the kernel has depth, 256 in all; Lavin and Gray 2015)
+    computes with transformed tiles: on normally distributed and on rectified data its error is at
+    most 3e-6 of the largest result in float32, 1e-13 in float64, and more where large terms cancel.
+    Where the window is the whole input, dot products in 16 partial sums are taken, with a smaller
+    error. The full im2col matrix of Chellapilla, Puri and Simard (2006) is never formed.
 
     Examples
     --------

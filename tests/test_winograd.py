@@ -487,6 +487,7 @@ def test_memory_is_bounded(layer: Any) -> None:
     for layout in LAYOUTS:
         shape = (1, layer.c, *layer.size) if layout == LAYOUTS[0] else (1, *layer.size, layer.c)
         weight = np.zeros((layer.k, layer.c // layer.g, *layer.kernel), np.float32)
-        plan = make(shape, weight, padding=layer.pad, dilation=layer.dil, groups=layer.g, layout=layout, algorithm="winograd")
+        sizes = {"stride": layer.stride, "padding": layer.pad, "dilation": layer.dil, "groups": layer.g}
+        plan = make(shape, weight, **sizes, layout=layout, algorithm="winograd")
         assert plan.workspace_bytes <= 2 << 20
         assert plan._problem.conv.shared_bytes <= 16 << 20

@@ -75,8 +75,7 @@ static bool pack_block(const ck_conv_plan *plan, const char *weights, int64_t gr
 
 /* Elements before the weights of a channel tile and block of K, where all are packed. */
 static int64_t packed_at(const ck_conv_plan *plan, int64_t group, ck_channel_tile tile, ck_k_block block) {
-  const ck_k_block end = ck_k_block_at(&plan->tiling, ck_k_block_count(&plan->tiling) - 1);
-  return group * ck_packed_elements(plan) + tile.first * (end.row0 + end.rows) + block.row0 * tile.width;
+  return group * ck_packed_elements(plan) + tile.first * ck_packed_rows(plan) + block.row0 * tile.width;
 }
 
 /* What is known of the packed weights stands after them. */

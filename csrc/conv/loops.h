@@ -66,7 +66,8 @@ CK_INLINE int64_t ck_reduction(const ck_conv_plan *plan) { return plan->tiling.k
 
 /* Pixels of a full register tile. */
 int64_t ck_tile_pixels(const ck_conv_plan *plan);
-/* Elements of one group's packed weights; overflow cannot happen after ck_conv_problem_check. */
+/* Rows of the packed weights of a channel tile, in all blocks of K; elements of those of a group, unless ck_packed_bytes overflows. */
+int64_t ck_packed_rows(const ck_conv_plan *plan);
 int64_t ck_packed_elements(const ck_conv_plan *plan);
 
 /* Pixels are rows of A that are read where the channels of a place lie side by side (view.h). */

@@ -22,7 +22,7 @@ ck_panel ck_panel_of(const ck_conv_tiling *t, int64_t pixels) {
   /* Too large to be of use, and for products with a block of K to stay in int64. */
   const int64_t factors[6] = {panel.length[1], panel.length[2], panel.phases[0], panel.phases[1], panel.phases[2], 1 << 16};
   if (ck_checked_product(factors, 6).overflow) return (ck_panel){0};
-  /* A row of a phase is filled before the first of the next one and hangs over into the row below; the last needs room. */
+  /* A row of a phase hangs over into the one below, which is filled later; the last needs room, which becomes zeros. */
   panel.phase[2] = (panel.length[1] - 1) * panel.pitch + panel.length[2] + (panel.phases[2] > 1 ? CK_PACK_SLACK : 0);
   panel.phase[1] = panel.phase[2] * panel.phases[2];
   panel.phase[0] = panel.phase[1] * panel.phases[1];
@@ -31,7 +31,7 @@ ck_panel ck_panel_of(const ck_conv_tiling *t, int64_t pixels) {
 }
 
 int64_t ck_panel_moves_most(const ck_panel *panel) {
-  return 3 * panel->phases[0] * panel->phases[1] * panel->phases[2] * panel->length[1];
+  return panel->phases[0] * panel->phases[1] * panel->phases[2] * (3 * panel->length[1] + 1);
 }
 
 void ck_panel_fill(const ck_conv_plan *plan, const ck_panel *panel, const void *src, const void *src_end, int64_t group,
@@ -50,8 +50,10 @@ void ck_panel_fill(const ck_conv_plan *plan, const ck_panel *panel, const void *
           /* The output pixel whose tap would be the first column of this row; it may lie outside the output. */
           const int64_t at[CK_AXES] = {first[0], first[1] + row - tap[1] * w->dilation[1] / w->stride[1],
                                        first[2] - tap[2] * w->dilation[2] / w->stride[2]};
-          move = ck_move_row(w, at, tap, steps, panel->length[2], phase + tap[2] * panel->phase[2] + row * panel->pitch,
-                             panel->channel, move);
+          const ptrdiff_t dst = phase + tap[2] * panel->phase[2] + row * panel->pitch;
+          move = ck_move_row(w, at, tap, steps, panel->length[2], dst, panel->channel, move);
+          if (panel->phases[2] > 1 && row == panel->length[1] - 1)
+            *move++ = (ck_move){CK_MOVE_ZERO, dst + panel->length[2], CK_PACK_SLACK, (int32_t)panel->channel};
         }
   const int64_t channels = block.inner1 - block.inner0, plane = ck_volume(w->in), size = ck_dtype_size(sum);
   const ck_pack pack = {

@@ -41,10 +41,18 @@ int64_t ck_tile_pixels(const ck_conv_plan *plan) {
   return t->pixel_lanes ? (int64_t)t->vectors * ck_kernels_of(plan)->lanes : t->rows;
 }
 
-int64_t ck_packed_elements(const ck_conv_plan *plan) {
+static int64_t packed_lanes(const ck_conv_plan *plan) {
   const ck_channel_tile last = ck_channel_tile_at(plan, ck_channel_tile_count(plan) - 1);
-  const ck_k_block end = ck_k_block_at(&plan->tiling, ck_k_block_count(&plan->tiling) - 1);
-  return ck_round_up((last.first + last.width) * (end.row0 + end.rows), CK_PACK_SLACK);
+  return last.first + last.width;
+}
+
+int64_t ck_packed_rows(const ck_conv_plan *plan) {
+  const ck_k_block last = ck_k_block_at(&plan->tiling, ck_k_block_count(&plan->tiling) - 1);
+  return last.row0 + last.rows;
+}
+
+int64_t ck_packed_elements(const ck_conv_plan *plan) {
+  return ck_round_up(packed_lanes(plan) * ck_packed_rows(plan), CK_PACK_SLACK);
 }
 
 int64_t ck_channel_tile_count(const ck_conv_plan *plan) {
@@ -64,8 +72,11 @@ ck_channel_tile ck_channel_tile_at(const ck_conv_plan *plan, int64_t index) {
 ck_checked ck_packed_bytes(const ck_conv_plan *plan) {
   ck_ledger ledger = {0};
   ck_ledger_book(&ledger, plan->problem.g * ck_channel_tile_count(plan), 1);
-  const int64_t factors[3] = {plan->problem.g, ck_packed_elements(plan), ck_dtype_size(ck_sum_of(plan))};
-  return ck_checked_add(ck_checked_product(factors, 3), ledger.bytes);
+  const int64_t size = ck_dtype_size(ck_sum_of(plan)), lanes = packed_lanes(plan), rows = ck_packed_rows(plan);
+  const int64_t factors[4] = {plan->problem.g, ck_round_up(lanes, CK_PACK_SLACK), rows, size};
+  const int64_t exact[3] = {plan->problem.g, ck_packed_elements(plan), size};
+  const ck_checked most = ck_checked_product(factors, 4); /* without which the exact number could have overflowed unseen */
+  return most.overflow ? most : ck_checked_add(ck_checked_product(exact, 3), ledger.bytes);
 }
 
 /* ---- Blocks of K --------------------------------------------------------------------------------------------------------- */

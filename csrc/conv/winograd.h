@@ -68,7 +68,7 @@ typedef struct {
   int64_t block_planes, block_units; /* of a task (local), of a round (shared) */
   int64_t sub_planes, sub_units;     /* shared: of a task of the second phase */
   int64_t strip_rows_units;          /* units that go through a strip together */
-  bool gathered;                     /* the tiles' input, because of a stride */
+  bool gathered;                     /* with a stride: strips of the phases are, and tiles read those */
   bool shared;
   bool by_tile; /* weights are transformed for an output channel tile at a time, just before they are used */
 } ck_winograd;
@@ -118,7 +118,7 @@ CK_INLINE int64_t ck_winograd_taps_before(const ck_winograd *w, int64_t k, int a
 }
 /* Whether the kernel is cut into phases or pieces, or filled up. */
 CK_INLINE bool ck_winograd_cuts(const ck_winograd *w) {
-  return w->gathered || w->axis[0].taps != w->axis[0].kernel || w->axis[1].taps != w->axis[1].kernel;
+  return w->channels != w->inputs || w->axis[0].taps != w->axis[0].kernel || w->axis[1].taps != w->axis[1].kernel;
 }
 /* Input slices that a block needs, and which of them slice k of the reduction of output plane q of the block meets. */
 CK_INLINE int64_t ck_winograd_slot(const ck_winograd *w, int64_t q, int64_t k) {

@@ -75,6 +75,8 @@ static int64_t apart(const ck_window *w, int axis) {
   return taps_of(w, axis) > 1 ? ck_phases(w, axis) * w->dilation[axis] / w->stride[axis] : 1;
 }
 
+static bool is_gathered(const ck_window *w) { return w->stride[1] > 1 || w->stride[2] > 1; }
+
 const char *ck_winograd_declines(const ck_conv_problem *p) {
   const ck_window *w = &p->window;
   if (!ck_dtype_is_real(p->src_dtype)) return "integers cannot be transformed exactly; it serves float32 and float64";
@@ -95,7 +97,7 @@ const char *ck_winograd_declines(const ck_conv_problem *p) {
   if (ck_max(w->dilation[1], w->dilation[2]) > INT64_MAX / (32 * TAPS_MOST))
     return "products with its dilation would not fit 64 bits";
   /* Of one tile of each class in a row: a thread's M and strip; V, in all slices from the first depth tap to the last. */
-  const bool gathered = w->stride[1] > 1 || w->stride[2] > 1;
+  const bool gathered = is_gathered(w);
   const int64_t rows = high > 1 ? CK_WINOGRAD_MOST : 1, dilation = apart(w, 2), classes = ck_min(dilation, w->out[2]);
   const int64_t reach = ck_min(dilation, THREAD_BYTES) * CK_WINOGRAD_MOST;
   const int64_t columns = gathered ? reach : ck_min(ck_max(w->in[2], w->out[2]), reach);
@@ -139,7 +141,7 @@ static ck_winograd_axis axis_of(const ck_window *w, int axis, int n, bool gather
 /* What follows from the problem and n alone. */
 static ck_winograd sizes_of(const ck_conv_plan *plan, int n) {
   const ck_conv_problem *p = &plan->problem;
-  const bool gathered = p->window.stride[1] > 1 || p->window.stride[2] > 1;
+  const bool gathered = is_gathered(&p->window);
   ck_winograd w = {.axis = {axis_of(&p->window, 1, n, gathered), axis_of(&p->window, 2, n, gathered)},
                    .depth_in = p->window.in[0],
                    .depth_out = p->window.out[0],
@@ -332,7 +334,10 @@ static double estimate(const ck_conv_plan *plan, const ck_winograd *w) {
     const int64_t units = ck_min(w->strip_rows_units, w->block_units);
     const double halo = w->segments > 1 ? (double)w->axis[0].n / w->axis[0].m
                                         : 1 + (double)(w->axis[0].n - w->axis[0].m) / (double)(units * w->axis[0].m);
-    const double pixels = (double)(w->axis[0].in * w->axis[1].in * w->depth_out) * seen * halo;
+    /* Rows between those of the classes, which may be far apart, are in no strip. */
+    const ck_winograd_axis *high = &w->axis[0];
+    const double rows = w->gathered ? (double)high->in / (double)high->dilation * (double)high->classes : (double)high->in;
+    const double pixels = rows * (double)w->axis[1].in * (double)w->depth_out * seen * halo;
     cycles += CYCLES_STRIP_VECTOR * pixels * in_vectors;
     /* The kernel that takes strides out has shuffles for two of them. */
     const bool shuffled = first && (p->window.stride[2] == 2 || p->window.stride[2] == 4);

@@ -206,7 +206,7 @@ static void gather_strip(const ck_winograd_call *call, const ck_strip *s, const 
       const int64_t in_row = y >= 0 && y < window->in[1] ? window->in[2] : 0;
       const int64_t from = ck_clamp(ck_ceil_div(ck_max(-x, 0), window->stride[2]), 0, columns);
       const int64_t to = ck_clamp(ck_ceil_div(ck_max(in_row - x, 0), window->stride[2]), from, columns);
-      const int64_t first = input * next + (y * window->in[2] + x + from * window->stride[2]) * pixel;
+      const int64_t first = from < to ? input * next + (y * window->in[2] + x + from * window->stride[2]) * pixel : 0;
       const ck_move moves[] = {{CK_MOVE_ZERO, 0, (int32_t)from, (int32_t)row},
                                {first, from, (int32_t)(to - from), (int32_t)row},
                                {CK_MOVE_ZERO, to, (int32_t)(row - to), (int32_t)row}};

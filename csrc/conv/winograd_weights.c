@@ -110,9 +110,9 @@ int64_t ck_winograd_u_at(const ck_winograd *w, int64_t group, int64_t tile) {
   return (group * ck_winograd_u_elements(w) + tile * w->slices * ck_winograd_u_tile(w, 0)) * w->size;
 }
 
-/* Parts of the channels of an output channel tile, so that few tiles keep several threads busy; of a gathered input one, since
- * phases share what is transposed. */
-static int64_t parts_of(const ck_winograd *w) { return w->gathered ? 1 : ck_ceil_div(w->channels, PART_CHANNELS); }
+/* Parts of the channels of an output channel tile, so that few tiles keep several threads busy; with several phases one, since
+ * they share what is transposed. */
+static int64_t parts_of(const ck_winograd *w) { return w->channels == w->inputs ? ck_ceil_div(w->channels, PART_CHANNELS) : 1; }
 
 static void pack_part(const void *context, int64_t task, int slot) {
   const pack_call *call = context;

@@ -60,7 +60,7 @@ typedef struct {
 
 /* dst[row(j) * dst_stride + i] = src[i * src_stride + j] for i < rows, j < columns. row(j) is j; with turns > 1 the columns are
  * dealt out: row(j) = j % turns * (columns / turns) + j / turns, for columns a multiple of turns, and `gap` elements are left free
- * after each turns_together of the turns. With `fill` a row of dst is filled up to whole vectors (with finite numbers if src has
+ * after each turns_together (at least 1) of the turns, of which there are CK_TURNS_MOST at most. With `fill` a row of dst is filled up to whole vectors (with finite numbers if src has
  * them: leftovers of memory could be subnormal, and slow to multiply). *finite, if given, tells whether no element is NaN or
  * infinite. dst_stride is at least rows, and src apart from dst. */
 typedef struct {
@@ -73,7 +73,7 @@ typedef struct {
   bool *finite;
 } ck_transpose;
 
-#define CK_TURNS_MOST 720 /* of a transposition */
+#define CK_TURNS_MOST 720
 
 /* dst[i] = activation(bias[i] + sum over k of a[i * a_stride + k] * x[k]) for i < rows. The sum is CK_DOT_SUMS chains of
  * multiply-adds, over every CK_DOT_SUMS-th k, folded by halves. */

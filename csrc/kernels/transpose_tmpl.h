@@ -3,7 +3,7 @@
  *   for a block of CK_LANES rows: for a block of CK_LANES columns:
  *     load a vector from each row, log2(lanes) rounds of zips (the perfect shuffle), store a vector for each column
  *
- * Serves the channels-first store of channel lanes, the packing of weights, and the strips of Winograd tiles. */
+ * Serves the channels-first store of channel lanes, the packing of weights, and the strips of Winograd tiles, with or without a stride. */
 
 /* The columns of a block at src as vectors, of which `columns` are there: `high` vectors of CK_LANES / high columns each, of `high`
  * rows each. Rows from `rows` on are any of the others. `high` is a power of two. */
@@ -79,13 +79,13 @@ static void CK_OP(transpose)(const ck_transpose *t) {
       j = CK_OP(transpose_whole)(t, i, rows, CK_LANES, t->columns - 2 * CK_LANES, &seen);
     }
     int64_t turn = 0;
-    CK_T *row = dst + j * dst_stride + i; /* of turn 0; j is 0 with several turns */
+    ptrdiff_t row = j * dst_stride + i; /* of turn 0; j is 0 with several turns */
     for (; j + CK_LANES <= t->columns; j += CK_LANES) {
       CK_V x[CK_LANES];
       CK_OP(transpose_block)(src + i * t->src_stride + j, t->src_stride, rows, CK_LANES, CK_LANES, x);
       if (t->finite) seen = CK_OP(add_zero_times)(seen, x, CK_LANES);
       CK_UNROLL(16)
-      for (int r = 0; r < CK_LANES; r++) CK_OP(store_first)(row + to[turn + r], x[r], stored);
+      for (int r = 0; r < CK_LANES; r++) CK_OP(store_first)(dst + row + to[turn + r], x[r], stored);
       for (turn += CK_LANES; turn >= turns; turn -= turns) row += dst_stride;
     }
     if (j == t->columns) continue;
@@ -96,7 +96,7 @@ static void CK_OP(transpose)(const ck_transpose *t) {
     CK_UNROLL(16)
     for (int r = 0; r < CK_LANES; r++) {
       if (r >= columns) break;
-      CK_OP(store_first)(row + to[turn + r], x[r], stored);
+      CK_OP(store_first)(dst + row + to[turn + r], x[r], stored);
     }
   }
   if (!t->finite) return;

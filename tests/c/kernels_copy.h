@@ -56,6 +56,10 @@ static void test_transpose(const ck_kernel_table *table, ck_dtype dtype) {
           if (check_case("transpose %s %s rows=%d columns=%d turns=%d", table->name, element_types[dtype].name, rows, columns,
                          turns))
             transpose_one(&table->of[dtype], dtype, rows, columns, turns);
+  for (int rows = 1; rows <= lanes + 1; rows += lanes)
+    for (int turns = CK_TURNS_MOST - lanes; turns <= CK_TURNS_MOST; turns += lanes - 1)
+      if (check_case("transpose %s %s rows=%d turns=%d", table->name, element_types[dtype].name, rows, turns))
+        transpose_one(&table->of[dtype], dtype, rows, 2 * turns, turns);
 }
 
 /* ---- Packing ------------------------------------------------------------------------------------------------------------- */
