@@ -186,7 +186,9 @@ def test_long_kernels_within_the_bound(channels: int, kernel: tuple[int, int], i
 
 
 @pytest.mark.parametrize(
-    ("kernel", "stride"), [((3, 3), 2), ((4, 4), 2), ((5, 5), 2), ((7, 7), 2), ((11, 11), 4), ((1, 8), (1, 3)), ((13, 5), 2)], ids=str
+    ("kernel", "stride"),
+    [((3, 3), 2), ((4, 4), 2), ((5, 5), 2), ((7, 7), 2), ((11, 11), 4), ((1, 8), (1, 3)), ((13, 5), 2)],
+    ids=str,
 )
 @pytest.mark.parametrize("channels", [3, 48, 250])
 def test_strides_within_the_bound(channels: int, kernel: tuple[int, int], stride: int | tuple[int, int], isa: str) -> None:

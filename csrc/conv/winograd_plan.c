@@ -215,8 +215,8 @@ static ck_winograd_block largest(const ck_winograd *w, int64_t planes, int64_t u
   int64_t most = 0;
   /* Whole planes where one is small; with depth taps, a few planes share the slices between them. */
   for (int64_t deep = 1; deep <= planes; deep++) {
-    ck_winograd_block b = {0, deep, 0, units};
-    if (with_v && ck_winograd_slots(w, b) > bytes) break; /* products could leave int64 */
+    ck_winograd_block b = {0, deep, 0, ck_min(units, bytes)}; /* no unit is smaller than a byte, and products stay in int64 */
+    if (with_v && ck_winograd_slots(w, b) > bytes) break;     /* products could leave int64 */
     while (b.units >= 1) {
       const int64_t need = (with_v ? v_elements(w, b) : 0) + (with_m ? m_elements(w, b) : 0);
       if (need * w->size <= bytes) break;

@@ -179,10 +179,14 @@ static void CK_OP(winograd_matrix)(int n, int taps, double matrix[CK_WINOGRAD_MO
 CK_INLINE void CK_OP(winograd_weights_along)(const int n, const int taps,
                                              const double matrix[CK_WINOGRAD_MOST][CK_WINOGRAD_TAPS_MOST],
                                              const CK_OP(ck_wide) * x, CK_OP(ck_wide) * u) {
-  u[0] = x[0];
+  CK_OP(ck_wide) last = x[0];
+  u[0] = last;
   CK_UNROLL(5)
-  for (int k = 1; k < CK_WINOGRAD_TAPS_MOST; k++)
-    if (k == taps - 1) u[n - 1] = x[k];
+  for (int k = 1; k < CK_WINOGRAD_TAPS_MOST; k++) {
+    if (k >= taps) break;
+    last = x[k];
+  }
+  u[n - 1] = last;
   CK_UNROLL(2)
   for (int i = 1; i < n - 1; i += 2) {
     CK_OP(ck_wide) even = {0};
@@ -207,7 +211,7 @@ CK_INLINE void CK_OP(winograd_weights_along)(const int n, const int taps,
 CK_INLINE void CK_OP(winograd_weights_row)(const ck_winograd_weights *t, const CK_T *src, const int columns, const int taps,
                                            const double along[CK_WINOGRAD_MOST][CK_WINOGRAD_TAPS_MOST], const int i,
                                            CK_OP(ck_wide) half[CK_WINOGRAD_MOST][CK_WINOGRAD_TAPS_MOST]) {
-  CK_OP(ck_wide) x[CK_WINOGRAD_TAPS_MOST], u[CK_WINOGRAD_MOST];
+  CK_OP(ck_wide) x[CK_WINOGRAD_TAPS_MOST] = {{0}}, u[CK_WINOGRAD_MOST];
   CK_UNROLL(5)
   for (int k = 0; k < CK_WINOGRAD_TAPS_MOST; k++) {
     if (k >= taps) break;
@@ -234,12 +238,12 @@ CK_INLINE void CK_OP(winograd_weights_body)(const ck_winograd_weights *t, const 
   double along_rows[CK_WINOGRAD_MOST][CK_WINOGRAD_TAPS_MOST], along_columns[CK_WINOGRAD_MOST][CK_WINOGRAD_TAPS_MOST];
   CK_OP(winograd_matrix)(rows, row_taps, along_rows);
   CK_OP(winograd_matrix)(columns, column_taps, along_columns);
+  CK_OP(ck_wide) half[CK_WINOGRAD_MOST][CK_WINOGRAD_TAPS_MOST] = {{{0}}};
   for (int64_t c = 0; c < t->count; c++) {
     for (int part = 0; part < CK_LANES; part += CK_WIDE_COUNT) {
       const CK_T *src = (const CK_T *)t->src + c * t->src_next + part;
       CK_T *dst = (CK_T *)t->dst + c * t->dst_next + part;
       const ptrdiff_t step = rows * t->plane_step; /* from column to column */
-      CK_OP(ck_wide) half[CK_WINOGRAD_MOST][CK_WINOGRAD_TAPS_MOST];
       if (usual) {
         CK_UNROLL(3)
         for (int i = 0; i < 3; i++) CK_OP(winograd_weights_row)(t, src, columns, 3, along_columns, i, half);
