@@ -5,21 +5,21 @@
 
 #include "../base/cpu.h"
 
-#define CYCLES_LOWER_VECTOR 6.0    /* load, store and their share of a move */
-#define CYCLES_LOWER_AGAIN 3.0     /* more, where a channel is read tap by tap */
-#define CYCLES_LOWER_ELEMENT 1.5   /* where elements are gathered one by one or widened */
-#define CYCLES_PACK_WEIGHT 0.25    /* an element of the weights, transposed */
-#define CYCLES_PACK_FAR 0.33       /* the same from beyond L2 */
-#define CYCLES_WEIGHT_IN_PLACE 0.4 /* an element of weights that are not packed: the first look, along many rows at once */
-#define CYCLES_WEIGHT_CROWDED 1.0  /* the same where the rows of a tile are crowded, see below */
-#define CYCLES_STAGE_VECTOR 10.0   /* store, load, transpose, store */
-#define CYCLES_GAP_VECTOR 1.0      /* stored in runs */
-#define CYCLES_APART_VECTOR 5.0    /* channels last: the channels of a pixel are not written together */
-#define ONE_TAP 1.02               /* times more, of tiles whose rows are pixels in place, where their chains have one tap */
-#define CYCLES_FAR_VECTOR 0.2      /* of a step of such a tile: the weights of all tiles take half of L2, of one 1/12 of it */
-#define CYCLES_CROWDED 4.5         /* of a step of a tile whose rows are pixels in place, and crowded */
-#define CYCLES_SPLIT_VECTOR 0.15   /* of a step: two lines of cache for a vector, which starts anywhere in the first */
-#define CYCLES_SPLIT_FAR 0.3       /* more, where the lines of all channels and kernel rows do not stay in L1 */
+#define CYCLES_LOWER_VECTOR 6.0     /* load, store and their share of a move */
+#define CYCLES_LOWER_AGAIN 3.0      /* more, where a channel is read tap by tap */
+#define CYCLES_LOWER_ELEMENT 1.5    /* where elements are gathered one by one or widened */
+#define CYCLES_PACK_WEIGHT 0.25     /* an element of the weights, transposed */
+#define CYCLES_PACK_FAR 0.33        /* the same from beyond L2 */
+#define CYCLES_WEIGHT_IN_PLACE 0.35 /* an element of weights that are not packed: the first look, along many rows at once */
+#define CYCLES_WEIGHT_CROWDED 1.0   /* the same where the rows of a tile are crowded, see below */
+#define CYCLES_STAGE_VECTOR 10.0    /* store, load, transpose, store */
+#define CYCLES_GAP_VECTOR 1.0       /* stored in runs */
+#define CYCLES_APART_VECTOR 5.0     /* channels last: the channels of a pixel are not written together */
+#define ONE_TAP 1.02                /* times more, of tiles whose rows are pixels in place, where their chains have one tap */
+#define CYCLES_FAR_VECTOR 0.2       /* of a step of such a tile: the weights of all tiles take half of L2, of one 1/12 of it */
+#define CYCLES_CROWDED 4.5          /* of a step of a tile whose rows are pixels in place, and crowded */
+#define CYCLES_SPLIT_VECTOR 0.15    /* of a step: two lines of cache for a vector, which starts anywhere in the first */
+#define CYCLES_SPLIT_FAR 0.3        /* more, where the lines of all channels and kernel rows do not stay in L1 */
 #define LOADS_PAGE 2.8 /* as much as so many loads, for each vector: each step looks into another plane, on another page */
 #define CYCLES_TILE_PAGES 25.0 /* more for a tile, for the same reason */
 #define PAGE_BYTES 4096        /* also what lies so far apart begins in the same set of L1 */
