@@ -26,7 +26,7 @@ __all__ = ["errors_of", "importable"]
 
 Array = NDArray[Any]
 
-LAYERS = "rn50.[2345]b,vgg.[1234]_2,vgg.5_1,deeplab.d12,inc3.5x5,inc3.1x7,tcn.k3,c3d.2"
+LAYERS = "rn50.[2345]b,vgg.[1234]_2,vgg.5_1,deeplab.d12,inc3.5x5,inc3.1x7,rn50.conv1,alex.conv1,tcn.k3,c3d.2"
 # What takes constant weights is given them: there a library may have transformed them.
 FORMS = (
     *(Form("convkit", True, algorithm=algorithm) for algorithm in ("winograd", "direct")),

@@ -27,7 +27,7 @@
 #define CYCLES_GATHER 1.3
 #define CYCLES_WEIGHT_TAP 8.6       /* a vector of weights, transposed */
 #define CYCLES_WEIGHT_CUT 14.0      /* copied to a piece or phase */
-#define CYCLES_WEIGHT_PLANE 9.0     /* a vector of transformed ones, written to U of all tiles */
+#define CYCLES_WEIGHT_PLANE 12.0    /* a vector of transformed ones, written to U of all tiles */
 #define CYCLES_OWN_WEIGHT_PLANE 3.2 /* to that of one tile */
 #define CALL_U_MOST (64 << 20)      /* bytes of transformed weights that a call may be charged with unasked */
 #define CYCLES_CALL 5000.0          /* sizes, split */
