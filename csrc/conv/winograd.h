@@ -1,5 +1,5 @@
 /* winograd.h: the sizes that the parts of the Winograd algorithm share: winograd_plan.c chooses them, winograd.c runs,
- * winograd_tiles.c moves and transforms tiles, winograd_weights.c transforms weights.
+ * winograd_tiles.c moves and transforms tiles, by the strips of winograd_strips.c, winograd_weights.c transforms weights.
  *
  * A tile is n x n inputs and m x m outputs. Along a dilated axis the outputs of each residue modulo the dilation are an image
  * of their own (a class) with neighbours `dilation` apart, and so is the tile. Tiles of a plane are numbered in row-major
@@ -43,6 +43,13 @@ typedef struct {
 /* Outputs of a class before a tile, by its number in the class. */
 CK_INLINE int64_t ck_winograd_start(const ck_winograd_axis *a, int64_t tile) {
   return tile * a->m - ck_max(tile - a->whole, 0);
+}
+/* The first output of a tile: of a row of tiles, of a column. */
+CK_INLINE int64_t ck_winograd_row_of(const ck_winograd_axis *a, int64_t tile) {
+  return tile / a->class_tiles + ck_winograd_start(a, tile % a->class_tiles) * a->dilation;
+}
+CK_INLINE int64_t ck_winograd_column_of(const ck_winograd_axis *a, int64_t tile) {
+  return ck_winograd_start(a, tile / a->classes) * a->dilation + tile % a->classes;
 }
 /* Values along the axis of all tiles. */
 CK_INLINE int64_t ck_winograd_values(const ck_winograd_axis *a) { return (a->n - 1) * a->tiles + a->whole * a->classes; }
@@ -191,6 +198,18 @@ ck_status ck_winograd_pack_all(const ck_conv_plan *plan, const ck_winograd *w, c
                                const ck_control *control);
 void ck_winograd_pack(const ck_conv_plan *plan, const void *weights, void *packed);
 
+/* A few rows of tiles, or a part of one, and the pixels that they touch: rows y0, y0 + dilation, ... and columns [x0, x1). */
+typedef struct {
+  int64_t unit0, units, tile_row, tile0, tile1; /* tile0, tile1: columns */
+  int64_t y0, rows, x0, x1;
+} ck_winograd_strip;
+
+/* The strip of inputs or outputs that begins at a unit; y0 may lie outside, [x0, x1) does not. */
+ck_winograd_strip ck_winograd_strip_at(const ck_winograd *w, int64_t unit, int64_t last, bool input);
+/* Brings a vector of channels of a slice of the input into a strip; and a strip to `count` channels of an output plane. */
+void ck_winograd_strip_fill(const ck_winograd_call *call, const ck_winograd_strip *s, const char *slice, int64_t vector,
+                            char *strip);
+void ck_winograd_strip_store(const ck_winograd_call *call, const ck_winograd_strip *s, char *dst, int64_t count, char *strip);
 /* Elements of the strips that input and output go through. */
 int64_t ck_winograd_strips(const ck_conv_plan *plan, const ck_winograd *w);
 

@@ -10,14 +10,6 @@
 
 #include <string.h>
 
-/* The first output of a tile: of a row of tiles, of a column. */
-static int64_t row_of(const ck_winograd_axis *a, int64_t tile) {
-  return tile / a->class_tiles + ck_winograd_start(a, tile % a->class_tiles) * a->dilation;
-}
-static int64_t column_of(const ck_winograd_axis *a, int64_t tile) {
-  return ck_winograd_start(a, tile / a->classes) * a->dilation + tile % a->classes;
-}
-
 /* Columns from a tile to the next, and how many tiles follow in such steps. */
 static int64_t column_step(const ck_winograd_axis *a, int64_t tile) {
   return a->classes > 1 ? 1 : (tile < a->whole ? a->m : a->m - 1) * a->dilation;
@@ -39,10 +31,10 @@ static int inside_of(const ck_winograd_axis *a, int64_t base, bool whole) {
   return (int)ck_clamp(ck_ceil_div(ck_max(a->out - base, 0), a->dilation), 0, whole ? a->m : a->m - 1);
 }
 static int rows_of(const ck_winograd_axis *a, int64_t tile) {
-  return inside_of(a, row_of(a, tile), tile % a->class_tiles < a->whole);
+  return inside_of(a, ck_winograd_row_of(a, tile), tile % a->class_tiles < a->whole);
 }
 static int columns_of(const ck_winograd_axis *a, int64_t tile) {
-  return inside_of(a, column_of(a, tile), tile / a->classes < a->whole);
+  return inside_of(a, ck_winograd_column_of(a, tile), tile / a->classes < a->whole);
 }
 
 /* Tiles that the planes at infinity do not hold: before the block, and in it. */
@@ -88,159 +80,17 @@ static const char *slice_of(const ck_winograd_call *call, int64_t group, ck_wino
   return (const char *)call->buffers->src + offset * w->size;
 }
 
-/* ---- Strips -------------------------------------------------------------------------------------------------------------- */
-
-/* A few rows of tiles, or a part of one, and the pixels that they touch: rows y0, y0 + dilation, ... and columns [x0, x1). */
-typedef struct {
-  int64_t unit0, units, tile_row, tile0, tile1; /* tile0, tile1: columns */
-  int64_t y0, rows, x0, x1;
-} ck_strip;
-
-/* Outputs of a class in columns of tiles [tile0, tile1). */
-static int64_t class_outputs(const ck_winograd_axis *a, int64_t tile0, int64_t tile1) {
-  return ck_winograd_start(a, tile1 / a->classes) - ck_winograd_start(a, tile0 / a->classes);
-}
-
-/* Inputs of a class that they read: n of a short tile too, though the last is of no account. */
-static int64_t class_inputs(const ck_winograd_axis *a, int64_t tile0, int64_t tile1) {
-  return ck_winograd_start(a, tile1 / a->classes - 1) - ck_winograd_start(a, tile0 / a->classes) + a->n;
-}
-
-/* The strip of inputs or outputs that begins at a unit; y0 may lie outside, [x0, x1) does not. */
-static ck_strip strip_at(const ck_winograd *w, int64_t unit, int64_t last, bool input) {
-  const ck_winograd_axis *high = &w->axis[0], *wide = &w->axis[1];
-  ck_strip s = {
-      .unit0 = unit, .units = 1, .tile_row = unit / w->segments, .tile1 = wide->tiles, .x1 = input ? wide->in : wide->out};
-  if (w->segments == 1) {
-    const int64_t of_class = high->class_tiles - s.tile_row % high->class_tiles;
-    s.units = ck_min(ck_min(w->strip_rows_units, last - unit), of_class);
-  } else {
-    s.tile0 = unit % w->segments * w->segment;
-    s.tile1 = ck_min(s.tile0 + w->segment, wide->tiles);
-  }
-  const int64_t from = column_of(wide, s.tile0) - (input ? wide->before : 0);
-  const int64_t span = input ? class_inputs(wide, s.tile0, s.tile1) : class_outputs(wide, s.tile0, s.tile1);
-  s.x1 = ck_min(from + span * wide->dilation, s.x1);
-  s.x0 = ck_clamp(from, 0, ck_max(s.x1 - 1, 0));
-  s.x1 = ck_max(s.x1, s.x0);
-  s.y0 = row_of(high, s.tile_row) - (input ? high->before : 0);
-  const int64_t in_class = s.tile_row % high->class_tiles;
-  s.rows = ck_winograd_start(high, in_class + s.units) - ck_winograd_start(high, in_class) + (input ? high->taps - 1 : 0);
-  return s;
-}
-
-/* Rows [*first, *last) of the strip that lie inside an axis of that length. */
-static void rows_inside(const ck_strip *s, int64_t length, int64_t dilation, int64_t *first, int64_t *last) {
-  *first = s->y0 < 0 ? ck_min(ck_ceil_div(-s->y0, dilation), s->rows) : 0;
-  *last = s->y0 < length ? ck_min((length - 1 - s->y0) / dilation + 1, s->rows) : 0;
-  if (*last < *first) *last = *first;
-}
-
-static int64_t widest(const ck_winograd *w, bool input) {
-  const ck_winograd_axis *wide = &w->axis[1];
-  const int64_t tiles = w->segments == 1 ? wide->tiles : w->segment;
-  return input ? ck_min(wide->in, (tiles / wide->classes * wide->m + wide->taps - 1) * wide->dilation)
-               : ck_min(wide->out, tiles / wide->classes * wide->m * wide->dilation);
-}
-static int64_t strip_in(const ck_winograd *w) {
-  const ck_winograd_axis *high = &w->axis[0];
-  return (w->strip_rows_units * high->m + high->n - high->m) * widest(w, true) * w->lanes;
-}
-static int64_t strip_out(const ck_winograd *w) { return w->strip_rows_units * w->axis[0].m * widest(w, false) * w->lanes; }
-/* A row on its way to the strip of a gathered input: of each lane. */
-static int64_t gathered_row(const ck_winograd *w, int64_t columns) { return ck_round_up(columns, w->lanes); }
-int64_t ck_winograd_strips(const ck_conv_plan *plan, const ck_winograd *w) {
-  const bool first = plan->problem.layout == CK_LAYOUT_CHANNELS_FIRST;
-  const int64_t in = w->gathered ? strip_in(w) + gathered_row(w, widest(w, true)) * w->lanes + CK_PACK_SLACK : strip_in(w);
-  return ck_max(first || w->gathered ? in : 0, first ? strip_out(w) : 0);
-}
-
-/* Between `count` channels of a slice and a strip, either way. */
-static void transpose_strip(const ck_winograd_call *call, const ck_strip *s, char *slice, int64_t count, char *strip,
-                            bool input) {
-  const ck_winograd *w = &call->w;
-  const ck_winograd_axis *high = &w->axis[0], *wide = &w->axis[1];
-  const int64_t row = input ? wide->in : wide->out, area = row * (input ? high->in : high->out), pitch = s->x1 - s->x0;
-  const int64_t channel = area * (input ? w->depth_in : w->depth_out);
-  int64_t first, last;
-  rows_inside(s, input ? high->in : high->out, high->dilation, &first, &last);
-  const bool flat = pitch == row && high->dilation == 1;
-  const int64_t pixels = flat ? (last - first) * pitch : pitch;
-  if (pitch == 0) return;
-  for (int64_t r = first; r < last; r += flat ? last - first : 1) {
-    char *outside = slice + ((s->y0 + r * high->dilation) * row + s->x0) * w->size,
-         *inside = strip + r * pitch * w->lanes * w->size;
-    ck_transpose t = {.src = outside,
-                      .dst = inside,
-                      .src_stride = channel,
-                      .dst_stride = w->lanes,
-                      .rows = count,
-                      .columns = pixels,
-                      .fill = true};
-    if (!input)
-      t = (ck_transpose){
-          .src = inside, .dst = outside, .src_stride = w->lanes, .dst_stride = channel, .rows = pixels, .columns = count};
-    call->kernels->transpose(&t);
-  }
-}
-
-/* Lanes [0, count) of a strip of a gathered input, which are channels from `channel` on of the reduction. A row at a time: its
- * phases without the stride, one lane after the other, are transposed. */
-static void gather_strip(const ck_winograd_call *call, const ck_strip *s, const char *slice, int64_t channel, int64_t count,
-                         char *strip) {
-  const ck_winograd *w = &call->w;
-  const ck_conv_problem *p = &call->plan->problem;
-  const ck_window *window = &p->window;
-  const ck_winograd_axis *high = &w->axis[0], *wide = &w->axis[1];
-  const int64_t columns = s->x1 - s->x0, row = gathered_row(w, columns);
-  const bool last = p->layout == CK_LAYOUT_CHANNELS_LAST;
-  const int64_t pixel = last ? p->ic : 1, next = last ? 1 : ck_volume(window->in);
-  char *const lanes = strip + s->rows * columns * w->lanes * w->size;
-  for (int64_t r = 0; r < s->rows; r++) {
-    for (int64_t lane = 0, together; lane < count; lane += together) {
-      const int64_t phase = (channel + lane) / w->inputs, input = (channel + lane) % w->inputs;
-      together = ck_min(count - lane, w->inputs - input);
-      const int64_t y =
-          (s->y0 + r * high->dilation) * window->stride[1] + phase / wide->phases * window->dilation[1] - window->before[1];
-      const int64_t x = s->x0 * window->stride[2] + phase % wide->phases * window->dilation[2] - window->before[2];
-      const int64_t in_row = y >= 0 && y < window->in[1] ? window->in[2] : 0;
-      const int64_t from = ck_clamp(ck_ceil_div(ck_max(-x, 0), window->stride[2]), 0, columns);
-      const int64_t to = ck_clamp(ck_ceil_div(ck_max(in_row - x, 0), window->stride[2]), from, columns);
-      const int64_t first = from < to ? input * next + (y * window->in[2] + x + from * window->stride[2]) * pixel : 0;
-      const ck_move moves[] = {{CK_MOVE_ZERO, 0, (int32_t)from, (int32_t)row},
-                               {first, from, (int32_t)(to - from), (int32_t)row},
-                               {CK_MOVE_ZERO, to, (int32_t)(row - to), (int32_t)row}};
-      const ck_pack pack = {.src = slice,
-                            .src_end = call->src_end,
-                            .dst = lanes + lane * row * w->size,
-                            .moves = moves,
-                            .move_count = 3,
-                            .channels = together,
-                            .src_step = next,
-                            .stride = window->stride[2] * pixel};
-      call->kernels->pack(&pack);
-    }
-    const ck_transpose t = {.src = lanes,
-                            .dst = strip + r * columns * w->lanes * w->size,
-                            .src_stride = row,
-                            .dst_stride = w->lanes,
-                            .rows = count,
-                            .columns = columns,
-                            .fill = true};
-    call->kernels->transpose(&t);
-  }
-}
-
 /* ---- Input --------------------------------------------------------------------------------------------------------------- */
 
 /* Runs of tiles of one unit that read the same columns of their tile, transformed together: channels first, one vector of
  * channels. */
-static void unit_from_strip(const ck_winograd *w, const ck_kernels *kernels, ck_winograd_input t, const ck_strip *s) {
+static void unit_from_strip(const ck_winograd *w, const ck_kernels *kernels, ck_winograd_input t, const ck_winograd_strip *s) {
   const ck_winograd_axis *wide = &w->axis[1];
   char *v = t.dst;
   const char *strip = t.src;
   for (int64_t tile = s->tile0; tile < s->tile1; tile += t.count) {
-    const int64_t x = column_of(wide, tile) - wide->before, step = column_step(wide, tile), most = evenly(wide, tile, s->tile1);
+    const int64_t x = ck_winograd_column_of(wide, tile) - wide->before, step = column_step(wide, tile),
+                  most = evenly(wide, tile, s->tile1);
     t.src_next = step * w->lanes;
     t.column_bits = bits_of(wide, x);
     t.count = 1;
@@ -255,19 +105,15 @@ static void slice_from_strips(const ck_winograd_call *call, const char *slice, i
                               int64_t vector0, int64_t vector1, int64_t plane, char *v, char *strip) {
   const ck_winograd *w = &call->w;
   const ck_winograd_axis *high = &w->axis[0], *wide = &w->axis[1];
-  const int64_t channel = high->in * wide->in * w->depth_in, tile0 = ck_winograd_first_tile(w, block.unit0);
+  const int64_t tile0 = ck_winograd_first_tile(w, block.unit0);
   const ck_missing missing = missing_of(w, block);
   for (int64_t vector = vector0; vector < vector1; vector++) {
-    const int64_t count = ck_min(w->lanes, w->channels - vector * w->lanes);
     for (int64_t unit = block.unit0; unit < block.unit0 + block.units;) {
-      const ck_strip s = strip_at(w, unit, block.unit0 + block.units, true);
+      const ck_winograd_strip s = ck_winograd_strip_at(w, unit, block.unit0 + block.units, true);
       const int64_t pitch = s.x1 - s.x0;
-      if (w->gathered)
-        gather_strip(call, &s, slice, vector * w->lanes, count, strip);
-      else
-        transpose_strip(call, &s, (char *)slice + vector * w->lanes * channel * w->size, count, strip, true);
+      ck_winograd_strip_fill(call, &s, slice, vector, strip);
       for (int64_t i = 0; i < s.units; i++, unit++) {
-        const int64_t y = row_of(high, s.tile_row + i) - high->before, tile = ck_winograd_first_tile(w, unit);
+        const int64_t y = ck_winograd_row_of(high, s.tile_row + i) - high->before, tile = ck_winograd_first_tile(w, unit);
         ck_winograd_input t = {.src = strip + (y - s.y0) / high->dilation * pitch * w->lanes * w->size,
                                .dst = v + ((tile - tile0) * w->v_row + vector * w->lanes) * w->size,
                                .row_step = pitch * w->lanes,
@@ -295,7 +141,8 @@ static void slice_in_place(const ck_winograd_call *call, const char *slice, int6
   ptrdiff_t ends[CK_WINOGRAD_ENDS];
   for (int64_t tile = first; tile < first + tiles; tile++) {
     if (tile == first || tile % wide->tiles == 0) set_ends(w, &missing, slot, tile, w->v_row, ends);
-    const int64_t y = row_of(high, tile / wide->tiles) - high->before, x = column_of(wide, tile % wide->tiles) - wide->before;
+    const int64_t y = ck_winograd_row_of(high, tile / wide->tiles) - high->before,
+                  x = ck_winograd_column_of(wide, tile % wide->tiles) - wide->before;
     ck_winograd_input t = {.src = slice + (y * row + x * pixel + from) * w->size,
                            .dst = v + ((tile - first) * w->v_row + from) * w->size,
                            .row_step = row * high->dilation,
@@ -372,15 +219,16 @@ static void plane_to_strips(const ck_winograd_call *call, ck_winograd_output t, 
   t.src_next = m_row;
   t.lanes = (int)w->lanes;
   for (int64_t unit = block.unit0; unit < block.unit0 + block.units;) {
-    const ck_strip s = strip_at(w, unit, block.unit0 + block.units, false);
+    const ck_winograd_strip s = ck_winograd_strip_at(w, unit, block.unit0 + block.units, false);
     t.row_step = (s.x1 - s.x0) * w->lanes;
     for (int64_t i = 0; i < s.units; i++, unit++) {
-      const int64_t first = ck_winograd_first_tile(w, unit), r = (row_of(high, s.tile_row + i) - s.y0) / high->dilation;
+      const int64_t first = ck_winograd_first_tile(w, unit),
+                    r = (ck_winograd_row_of(high, s.tile_row + i) - s.y0) / high->dilation;
       const char *row = m + (first - tile0) * m_row * w->size;
       set_ends(w, &missing, q, first, m_row, t.ends);
       t.rows_stored = rows_of(high, s.tile_row + i);
       for (int64_t tile = s.tile0; tile < s.tile1; tile += t.count) {
-        const int64_t x = column_of(wide, tile), step = column_step(wide, tile), most = evenly(wide, tile, s.tile1);
+        const int64_t x = ck_winograd_column_of(wide, tile), step = column_step(wide, tile), most = evenly(wide, tile, s.tile1);
         t.columns_stored = columns_of(wide, tile);
         t.count = 1;
         while (t.count < most && columns_of(wide, tile + t.count) == t.columns_stored) t.count++;
@@ -390,7 +238,7 @@ static void plane_to_strips(const ck_winograd_call *call, ck_winograd_output t, 
         call->kernels->winograd_output(&t);
       }
     }
-    transpose_strip(call, &s, dst, count, strip, false);
+    ck_winograd_strip_store(call, &s, dst, count, strip);
   }
 }
 
@@ -408,7 +256,7 @@ static void plane_in_place(const ck_winograd_call *call, ck_winograd_output t, c
   const ck_missing missing = missing_of(w, block);
   for (int64_t tile = first; tile < first + tiles; tile++) {
     if (tile == first || tile % wide->tiles == 0) set_ends(w, &missing, q, tile, m_row, t.ends);
-    const int64_t y = row_of(high, tile / wide->tiles), x = column_of(wide, tile % wide->tiles);
+    const int64_t y = ck_winograd_row_of(high, tile / wide->tiles), x = ck_winograd_column_of(wide, tile % wide->tiles);
     t.rows_stored = rows_of(high, tile / wide->tiles);
     t.columns_stored = columns_of(wide, tile % wide->tiles);
     if (t.rows_stored == 0 || t.columns_stored == 0) continue;
