@@ -137,37 +137,6 @@ int64_t ck_moves_most(const ck_conv_plan *plan, int64_t pixels) {
   return 3 * rows + tiles;
 }
 
-static ck_move *add_move(ck_move *move, ptrdiff_t src, ptrdiff_t dst, int64_t count, int64_t step) {
-  if (count <= 0) return move;
-  *move = (ck_move){.src = src, .dst = dst, .count = (int32_t)count, .step = (int32_t)step};
-  return move + 1;
-}
-
-/* Whether output row (at[0], at[1]) has the tap inside the input, and the offset of that input row. */
-CK_INLINE bool row_of(const ck_window *w, const int64_t at[CK_AXES], const int64_t tap[CK_AXES], const int64_t steps[CK_AXES],
-                      int64_t *offset) {
-  *offset = 0;
-  for (int axis = 0; axis < 2; axis++) {
-    const int64_t i = at[axis] * w->stride[axis] - w->before[axis] + tap[axis] * w->dilation[axis];
-    if (i < 0 || i >= w->in[axis]) return false;
-    *offset += i * steps[axis];
-  }
-  return true;
-}
-
-ck_move *ck_move_row(const ck_window *w, const int64_t at[CK_AXES], const int64_t tap[CK_AXES], const int64_t steps[CK_AXES],
-                     int64_t count, ptrdiff_t dst, int64_t step, ck_move *move) {
-  int64_t offset;
-  if (!row_of(w, at, tap, steps, &offset)) return add_move(move, CK_MOVE_ZERO, dst, count, step);
-  const int64_t first = at[2] * w->stride[2] - w->before[2] + tap[2] * w->dilation[2];
-  const int64_t left = first < 0 ? ck_min(count, ck_ceil_div(-first, w->stride[2])) : 0;
-  const int64_t inside = first < w->in[2] ? ck_min(count, (w->in[2] - 1 - first) / w->stride[2] + 1) : 0;
-  const int64_t end = ck_max(left, inside);
-  move = add_move(move, CK_MOVE_ZERO, dst, left, step);
-  move = add_move(move, offset + first + left * w->stride[2], dst + left, end - left, step);
-  return add_move(move, CK_MOVE_ZERO, dst + end, count - end, step);
-}
-
 /* The moves of one tap of a block. */
 static int64_t moves_channels_first(const ck_conv_plan *plan, ck_k_block block, int64_t tap, const ck_tile *tiles,
                                     int64_t tile_count, ck_move *moves) {
@@ -188,7 +157,7 @@ static int64_t moves_channels_first(const ck_conv_plan *plan, ck_k_block block, 
       at[2] = w->out[2] - 1;
       ck_step_on(w->out, at);
     }
-    move = add_move(move, CK_MOVE_ZERO, dst + tile->count, tile->width - tile->count, tile->width);
+    move = ck_move_add(move, CK_MOVE_ZERO, dst + tile->count, tile->width - tile->count, tile->width);
   }
   return move - moves;
 }
@@ -212,12 +181,12 @@ static ck_move *move_taps(const ck_window *w, int64_t tap0, int64_t tap1, int64_
                           int64_t channels, bool side_by_side, ptrdiff_t dst, ck_move *move) {
   int64_t first = tap0, last = tap1;
   taps_inside(w, column, &first, &last);
-  move = add_move(move, CK_MOVE_ZERO, dst, (first - tap0) * channels, 0);
+  move = ck_move_add(move, CK_MOVE_ZERO, dst, (first - tap0) * channels, 0);
   const int64_t together = side_by_side ? ck_max(last - first, 1) : 1;
   for (int64_t tap = first; tap < last; tap += together)
-    move = add_move(move, row + (column + tap * w->dilation[2]) * channel_step, dst + (tap - tap0) * channels,
-                    together * channels, 0);
-  return add_move(move, CK_MOVE_ZERO, dst + (last - tap0) * channels, (tap1 - last) * channels, 0);
+    move = ck_move_add(move, row + (column + tap * w->dilation[2]) * channel_step, dst + (tap - tap0) * channels,
+                       together * channels, 0);
+  return ck_move_add(move, CK_MOVE_ZERO, dst + (last - tap0) * channels, (tap1 - last) * channels, 0);
 }
 
 static int64_t moves_channels_last(const ck_conv_plan *plan, ck_k_block block, const ck_tile *tiles, int64_t tile_count,
@@ -240,10 +209,10 @@ static int64_t moves_channels_last(const ck_conv_plan *plan, ck_k_block block, c
       /* One row of taps after the other. */
       for (int64_t left = block.outer1 - block.outer0, count; left > 0; left -= count) {
         count = ck_min(width - tap_at[2], left);
-        if (row_of(w, at, tap_at, steps, &offset))
+        if (ck_row_inside(w, at, tap_at, steps, &offset))
           move = move_taps(w, tap_at[2], tap_at[2] + count, column, offset, steps[2], channels, side_by_side, dst, move);
         else
-          move = add_move(move, CK_MOVE_ZERO, dst, count * channels, 0);
+          move = ck_move_add(move, CK_MOVE_ZERO, dst, count * channels, 0);
         dst += count * channels;
         tap_at[2] = width - 1;
         ck_step_on(w->kernel, tap_at);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "loops.h"
+#include "moves.h"
 
 /* Neighbouring output pixels that one register tile computes. */
 typedef struct {
@@ -36,10 +37,6 @@ CK_INLINE void ck_step_on(const int64_t size[CK_AXES], int64_t at[CK_AXES]) {
   at[1] = 0;
   at[0]++;
 }
-
-/* Lists what one tap of `count` pixels from `at` on in one output row sees: zeros, elements inside the input, zeros. */
-ck_move *ck_move_row(const ck_window *w, const int64_t at[CK_AXES], const int64_t tap[CK_AXES], const int64_t steps[CK_AXES],
-                     int64_t count, ptrdiff_t dst, int64_t step, ck_move *move);
 
 /* Cuts pixels [first, last) of a sample into tiles (at most ck_tiles_most of them). Tiles that can be read in place get their
  * origin. */

@@ -72,11 +72,13 @@ ck_channel_tile ck_channel_tile_at(const ck_conv_plan *plan, int64_t index) {
 ck_checked ck_packed_bytes(const ck_conv_plan *plan) {
   ck_ledger ledger = {0};
   ck_ledger_book(&ledger, plan->problem.g * ck_channel_tile_count(plan), 1);
-  const int64_t size = ck_dtype_size(ck_sum_of(plan)), lanes = packed_lanes(plan), rows = ck_packed_rows(plan);
-  const int64_t factors[4] = {plan->problem.g, ck_round_up(lanes, CK_PACK_SLACK), rows, size};
-  const int64_t exact[3] = {plan->problem.g, ck_packed_elements(plan), size};
-  const ck_checked most = ck_checked_product(factors, 4); /* without which the exact number could have overflowed unseen */
-  return most.overflow ? most : ck_checked_add(ck_checked_product(exact, 3), ledger.bytes);
+  /* Where the elements of a group overflow, their number cannot tell. */
+  const int64_t group[2] = {packed_lanes(plan), ck_packed_rows(plan)};
+  const ck_checked elements = ck_checked_add(ck_checked_product(group, 2), ck_checked_of(CK_PACK_SLACK));
+  const int64_t factors[3] = {plan->problem.g, ck_packed_elements(plan), ck_dtype_size(ck_sum_of(plan))};
+  ck_checked bytes = ck_checked_add(ck_checked_product(factors, 3), ledger.bytes);
+  bytes.overflow |= elements.overflow;
+  return bytes;
 }
 
 /* ---- Blocks of K --------------------------------------------------------------------------------------------------------- */

@@ -4,6 +4,7 @@
  *   with a stride, in either layout: for row: for phase: take the stride out; transpose         lanes are phases and channels
  *
  * Gathered strips are padded with zeros; of others, what lies outside the tensor is not there, and tiles do not read it. */
+#include "moves.h"
 #include "winograd.h"
 
 /* Outputs of a class in columns of tiles [tile0, tile1). */
@@ -99,34 +100,30 @@ static void gather_strip(const ck_winograd_call *call, const ck_winograd_strip *
                          int64_t count, char *strip) {
   const ck_winograd *w = &call->w;
   const ck_conv_problem *p = &call->plan->problem;
-  const ck_window *window = &p->window;
   const ck_winograd_axis *high = &w->axis[0], *wide = &w->axis[1];
   const int64_t columns = s->x1 - s->x0, row = gathered_row(w, columns);
   const bool last = p->layout == CK_LAYOUT_CHANNELS_LAST;
-  const int64_t pixel = last ? p->ic : 1, next = last ? 1 : ck_volume(window->in);
+  const int64_t pixel = last ? p->ic : 1, next = last ? 1 : ck_volume(p->window.in);
+  const int64_t steps[CK_AXES] = {0, p->window.in[2] * pixel, pixel};
+  ck_window plane = p->window; /* the slice alone */
+  plane.in[0] = 1;
+  plane.before[0] = 0;
   char *const lanes = strip + s->rows * columns * w->lanes * w->size;
   for (int64_t r = 0; r < s->rows; r++) {
     for (int64_t lane = 0, together; lane < count; lane += together) {
       const int64_t phase = (channel + lane) / w->inputs, input = (channel + lane) % w->inputs;
+      const int64_t at[CK_AXES] = {0, s->y0 + r * high->dilation, s->x0};
+      const int64_t tap[CK_AXES] = {0, phase / wide->phases, phase % wide->phases};
+      ck_move moves[3];
       together = ck_min(count - lane, w->inputs - input);
-      const int64_t y =
-          (s->y0 + r * high->dilation) * window->stride[1] + phase / wide->phases * window->dilation[1] - window->before[1];
-      const int64_t x = s->x0 * window->stride[2] + phase % wide->phases * window->dilation[2] - window->before[2];
-      const int64_t in_row = y >= 0 && y < window->in[1] ? window->in[2] : 0;
-      const int64_t from = ck_clamp(ck_ceil_div(ck_max(-x, 0), window->stride[2]), 0, columns);
-      const int64_t to = ck_clamp(ck_ceil_div(ck_max(in_row - x, 0), window->stride[2]), from, columns);
-      const int64_t first = from < to ? input * next + (y * window->in[2] + x + from * window->stride[2]) * pixel : 0;
-      const ck_move moves[] = {{CK_MOVE_ZERO, 0, (int32_t)from, (int32_t)row},
-                               {first, from, (int32_t)(to - from), (int32_t)row},
-                               {CK_MOVE_ZERO, to, (int32_t)(row - to), (int32_t)row}};
-      const ck_pack pack = {.src = slice,
+      const ck_pack pack = {.src = slice + input * next * w->size,
                             .src_end = call->src_end,
                             .dst = lanes + lane * row * w->size,
                             .moves = moves,
-                            .move_count = 3,
+                            .move_count = ck_move_row(&plane, at, tap, steps, columns, 0, row, moves) - moves,
                             .channels = together,
                             .src_step = next,
-                            .stride = window->stride[2] * pixel};
+                            .stride = plane.stride[2] * pixel};
       call->kernels->pack(&pack);
     }
     const ck_transpose t = {.src = lanes,

@@ -29,8 +29,8 @@ static void cut_piece(const ck_winograd *w, const char *scratch, int64_t k, int6
   const int64_t depth = ck_winograd_depth_tap(w, k);
   const int64_t y0 = ck_winograd_taps_before(w, k, 0) * high->phases + phase / wide->phases;
   const int64_t x0 = ck_winograd_taps_before(w, k, 1) * wide->phases + phase % wide->phases;
-  const int64_t rows = ck_clamp(ck_ceil_div(high->kernel - y0, high->phases), 0, high->taps);
-  const int64_t columns = ck_clamp(ck_ceil_div(wide->kernel - x0, wide->phases), 0, wide->taps);
+  const int64_t rows = ck_min(ck_ceil_div(high->kernel - y0, high->phases), high->taps);
+  const int64_t columns = ck_min(ck_ceil_div(wide->kernel - x0, wide->phases), wide->taps);
   memset(piece, 0, (size_t)(u->count * taps * vector));
   for (int64_t c = 0; c < u->count; c++)
     for (int64_t y = 0; y < rows; y++)

@@ -3,7 +3,7 @@
  *   for a block of CK_LANES rows: for a block of CK_LANES columns:
  *     load a vector from each row, log2(lanes) rounds of zips (the perfect shuffle), store a vector for each column
  *
- * Serves the channels-first store of channel lanes, the packing of weights, and the strips of Winograd tiles, with or without a stride. */
+ * Serves the channels-first store of channel lanes, the packing of weights, and the strips of Winograd tiles. */
 
 /* The columns of a block at src as vectors, of which `columns` are there: `high` vectors of CK_LANES / high columns each, of `high`
  * rows each. Rows from `rows` on are any of the others. `high` is a power of two. */
