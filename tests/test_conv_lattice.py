@@ -18,6 +18,7 @@ from cases import (
     integers,
     lattice_1d,
     prepare,
+    problem,
     repeats_with,
     skips_declined,
     verify,
@@ -57,6 +58,23 @@ def test_lattice_exact(algorithms: tuple[str, ...], isa: str, seed: int) -> None
     assert len({case.problem for case, _ in cases}) >= 10_000
     assert accepted["auto"] == len(cases)
     assert min(count for name, count in accepted.items() if name not in NARROW) >= 1_000, accepted
+
+
+def test_lattice_phases(algorithms: tuple[str, ...], isa: str, seed: int) -> None:
+    """Rows that fall into phases of the stride, some of whose columns lie in the padding."""
+    axes = itertools.product((2, 4, 5, 8), (2, 3, 4), (1, 5), (9, 33, 66, 70), (0, 1, 3, 6), (0, 2, 3))
+    problems = [
+        problem(2, (3, length), 3, (1, kernel), stride=(1, stride), dilation=(1, dilation), pads=((0, 0), (before, after)))
+        for kernel, stride, dilation, length, before, after in axes
+    ]
+    lines = (
+        Case(p, dtype, seed=seed)
+        for p, dtype in zip(problems, itertools.cycle(("float32", "float64")), strict=False)
+        if p.valid
+    )
+    cases = [(replace(case, isa=isa), prepare(case)) for case in lines]
+    accepted = check_all(cases, tuple(name for name in algorithms if name != "winograd"))
+    assert accepted["auto"] == accepted["direct"] == len(cases) >= 1_000
 
 
 @pytest.mark.parametrize("dtype", ["float64", "bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64"])

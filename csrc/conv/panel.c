@@ -31,7 +31,32 @@ ck_panel ck_panel_of(const ck_conv_tiling *t, int64_t pixels) {
 }
 
 int64_t ck_panel_moves_most(const ck_panel *panel) {
-  return panel->phases[0] * panel->phases[1] * panel->phases[2] * (3 * panel->length[1] + 1);
+  return panel->phases[0] * panel->phases[1] * panel->phases[2] * (5 * panel->length[1] + 1);
+}
+
+/* Lists what the column phases of a row hold. `at`: the first output pixel of the row of taps; dst: the row of the first phase. */
+static ck_move *list_row(const ck_window *w, const ck_panel *panel, const int64_t at[CK_AXES], const int64_t row_tap[CK_AXES],
+                         const int64_t steps[CK_AXES], ptrdiff_t dst, ck_move *move) {
+  const int64_t stride = w->stride[2], length = panel->length[2], column = at[2] * stride - w->before[2];
+  const bool in_order = stride == CK_DEALT && panel->phases[2] == stride && w->dilation[2] % stride == 1;
+  int64_t dealt = 0, rest = 0, offset; /* columns that all phases have inside the input are dealt out, the others copied */
+  if (in_order && ck_row_inside(w, at, row_tap, steps, &offset) && column < w->in[2]) {
+    dealt = column < 0 ? ck_min(ck_ceil_div(-column, stride), length) : 0;
+    rest = ck_clamp((w->in[2] - column) / stride, dealt, length);
+    if (rest == dealt) rest = 0;
+  }
+  for (int part = rest > dealt ? 0 : 1; part < 2; part++) {
+    const int64_t from = part ? rest : 0, to = part ? length : dealt;
+    for (int64_t phase = 0; phase < panel->phases[2]; phase++) {
+      const int64_t tap[CK_AXES] = {row_tap[0], row_tap[1], phase};
+      const int64_t pixel[CK_AXES] = {at[0], at[1], at[2] - phase * w->dilation[2] / stride + from};
+      move = ck_move_row(w, pixel, tap, steps, to - from, dst + phase * panel->phase[2] + from, panel->channel, move);
+    }
+    if (part) break;
+    move = ck_move_add(move, offset + column + dealt * stride, dst + dealt, rest - dealt, panel->channel);
+    move[-1].dealt = true;
+  }
+  return move;
 }
 
 void ck_panel_fill(const ck_conv_plan *plan, const ck_panel *panel, const void *src, const void *src_end, int64_t group,
@@ -45,16 +70,14 @@ void ck_panel_fill(const ck_conv_plan *plan, const ck_panel *panel, const void *
   ck_steps_of(plan, steps);
   for (tap[0] = 0; tap[0] < panel->phases[0]; tap[0]++)
     for (tap[1] = 0; tap[1] < panel->phases[1]; tap[1]++, phase += panel->phase[1])
-      for (int64_t row = 0; row < panel->length[1]; row++)
-        for (tap[2] = 0; tap[2] < panel->phases[2]; tap[2]++) {
-          /* The output pixel whose tap would be the first column of this row; it may lie outside the output. */
-          const int64_t at[CK_AXES] = {first[0], first[1] + row - tap[1] * w->dilation[1] / w->stride[1],
-                                       first[2] - tap[2] * w->dilation[2] / w->stride[2]};
-          const ptrdiff_t dst = phase + tap[2] * panel->phase[2] + row * panel->pitch;
-          move = ck_move_row(w, at, tap, steps, panel->length[2], dst, panel->channel, move);
-          if (panel->phases[2] > 1 && row == panel->length[1] - 1)
-            *move++ = (ck_move){CK_MOVE_ZERO, dst + panel->length[2], CK_PACK_SLACK, (int32_t)panel->channel};
-        }
+      for (int64_t row = 0; row < panel->length[1]; row++) {
+        /* The output row whose tap would be in this row; it may lie outside the output. */
+        const int64_t at[CK_AXES] = {first[0], first[1] + row - tap[1] * w->dilation[1] / w->stride[1], first[2]};
+        move = list_row(w, panel, at, tap, steps, phase + row * panel->pitch, move);
+        for (int64_t i = 0; row == panel->length[1] - 1 && panel->phases[2] > 1 && i < panel->phases[2]; i++)
+          move = ck_move_add(move, CK_MOVE_ZERO, phase + i * panel->phase[2] + row * panel->pitch + panel->length[2],
+                             CK_PACK_SLACK, panel->channel);
+      }
   const int64_t channels = block.inner1 - block.inner0, plane = ck_volume(w->in), size = ck_dtype_size(sum);
   const ck_pack pack = {
       .src = (const char *)src + (group * ck_in_channels(plan) + block.inner0) * plane * ck_dtype_size(plan->problem.src_dtype),
@@ -64,7 +87,8 @@ void ck_panel_fill(const ck_conv_plan *plan, const ck_panel *panel, const void *
       .move_count = move - moves,
       .channels = channels,
       .src_step = plane,
-      .stride = w->stride[2]};
+      .stride = w->stride[2],
+      .apart = panel->phase[2]};
   ck_isa_table(plan->isa)->of[plan->problem.src_dtype].pack(&pack);
   /* The last tile may look beyond the panel: what it computes there is not stored, but arithmetic on leftovers could be
    * slow. */
@@ -102,7 +126,7 @@ int64_t ck_panel_tiles(const ck_conv_plan *plan, const ck_panel *panel, int64_t 
                                  .count = (int)(stop - at),
                                  .packed = CK_IN_PLACE,
                                  .origin = row * pitch + at,
-                                 .run = (int)ck_min(width - in_row, stop - at)};
+                                 .run = (int)(pitch > width ? ck_min(width - in_row, stop - at) : stop - at)};
     }
   }
   return count;

@@ -93,22 +93,24 @@ typedef struct {
   ptrdiff_t dst; /* offset in the block for the first channel */
   int32_t count;
   int32_t step; /* dst moves on by this from channel to channel */
+  bool dealt;   /* with stride CK_DEALT: the run, and those of the elements between, each `apart` from the one before */
 } ck_move;
 
 #define CK_MOVE_ZERO PTRDIFF_MIN
 
 /* For each channel, for each move: dst[move.dst + channel * move.step + i] = sum type of src[move.src + channel * src_step +
- * i * stride]. Writes may hang over the end of a run by less than a vector (CK_PACK_SLACK elements): moves are listed in such an
+ * i * stride]; of a dealt run (real dtypes) also dst[... + i + j * apart] = src[... + i * stride + j] for 0 < j < stride. Writes may hang over the end of a run by less than a vector (CK_PACK_SLACK elements): moves are listed in such an
  * order that a later one mends it, where the elements behind a run are another's. Reads stay below src_end. */
 typedef struct {
   const void *src, *src_end;
   void *dst;
   const ck_move *moves;
   int64_t move_count, channels;
-  ptrdiff_t src_step, stride;
+  ptrdiff_t src_step, stride, apart;
 } ck_pack;
 
 #define CK_PACK_SLACK 16
+#define CK_DEALT 4
 
 typedef struct {
   int lanes;                 /* elements of one vector */

@@ -61,6 +61,9 @@ CK_INLINE void CK_OP(store_first)(CK_T *p, CK_OP(ck_vector) v, int n) {
 CK_INLINE CK_OP(ck_vector) CK_OP(even)(CK_OP(ck_vector) a, CK_OP(ck_vector) b) {
   return CK_SHUFFLE_BY(a, b, CK_CAT(CK_EVEN_, CK_WIDE_LANES));
 }
+CK_INLINE CK_OP(ck_vector) CK_OP(odd)(CK_OP(ck_vector) a, CK_OP(ck_vector) b) {
+  return CK_SHUFFLE_BY(a, b, CK_CAT(CK_ODD_, CK_WIDE_LANES));
+}
 CK_INLINE CK_OP(ck_vector) CK_OP(zip_low)(CK_OP(ck_vector) a, CK_OP(ck_vector) b) {
   return CK_SHUFFLE_BY(a, b, CK_CAT(CK_ZIP_LOW_, CK_WIDE_LANES));
 }

@@ -66,15 +66,16 @@ static void test_transpose(const ck_kernel_table *table, ck_dtype dtype) {
 
 enum { pack_moves = 6 };
 
-/* Moves that fill `total` elements of each channel without a gap. */
+/* Moves that fill `total` elements of each channel without a gap; all but zeros are dealt if `dealt`. */
 static int64_t pack_make_moves(ck_move moves[pack_moves], int64_t count, int64_t plane, int64_t stride, int64_t longest,
-                               int64_t only) {
+                               int64_t only, bool dealt) {
   int64_t total = 0;
   for (int64_t m = 0; m < count; m++) {
     const bool zeros = only == 0 && check_pick(0, 2) == 0;
-    const int64_t most = zeros ? longest : (plane - 1) / stride + 1, length = only ? only : check_pick(1, most);
-    const int64_t last = plane - 1 - (length - 1) * stride;
-    moves[m] = (ck_move){.dst = total, .count = (int32_t)length};
+    const int64_t behind = dealt ? stride - 1 : 0;
+    const int64_t most = zeros ? longest : (plane - 1 - behind) / stride + 1, length = only ? only : check_pick(1, most);
+    const int64_t last = plane - 1 - (length - 1) * stride - behind;
+    moves[m] = (ck_move){.dst = total, .count = (int32_t)length, .dealt = dealt && !zeros};
     moves[m].src = zeros ? CK_MOVE_ZERO : check_pick(0, 3) ? check_pick(0, last) : last;
     total += length;
   }
@@ -82,15 +83,15 @@ static int64_t pack_make_moves(ck_move moves[pack_moves], int64_t count, int64_t
 }
 
 /* `only`: the length of a single run that ends with the plane; 0: a few of random lengths. */
-static void pack_one(const ck_kernel_table *table, ck_dtype dtype, int64_t stride, int64_t only) {
+static void pack_one(const ck_kernel_table *table, ck_dtype dtype, int64_t stride, int64_t only, bool dealt) {
   const element_type *type = &element_types[dtype];
   const ck_dtype sum = ck_dtype_sum(dtype);
   const int64_t lanes = table->of[sum].lanes, longest = 3 * lanes + 3;
-  const int64_t plane = (only ? only - 1 : check_pick(1, longest)) * stride + check_pick(1, 3);
+  const int64_t plane = (only ? only - 1 : check_pick(1, longest)) * stride + check_pick(1, 3) + (dealt ? stride - 1 : 0);
   const int64_t count = only ? 1 : check_pick(1, pack_moves), channels = check_pick(1, 3), behind = check_pick(0, 1) * 40;
   ck_move moves[pack_moves];
-  const int64_t total = pack_make_moves(moves, count, plane, stride, longest, only);
-  const int64_t origin = check_pick(0, 3);
+  const int64_t total = pack_make_moves(moves, count, plane, stride, longest, only, dealt);
+  const int64_t origin = check_pick(0, 3), runs = dealt ? stride : 1, apart = channels * total + lanes;
   for (int64_t m = 0; m < count; m++) {
     moves[m].dst += origin;
     moves[m].step = (int32_t)total;
@@ -98,7 +99,7 @@ static void pack_one(const ck_kernel_table *table, ck_dtype dtype, int64_t strid
   void *src = elements_new("src", dtype, channels * plane + behind, check_side());
   guard_freeze(src);
   const size_t size = element_size(sum);
-  void *dst = guard_new("dst", (size_t)(origin + channels * total + lanes - 1) * size, size, check_side());
+  void *dst = guard_new("dst", (size_t)(origin + runs * apart - 1) * size, size, check_side());
   const ck_pack p = {.src = src,
                      .src_end = (char *)src + (size_t)(channels * plane + behind) * element_size(dtype),
                      .dst = dst,
@@ -106,27 +107,36 @@ static void pack_one(const ck_kernel_table *table, ck_dtype dtype, int64_t strid
                      .move_count = count,
                      .channels = channels,
                      .src_step = plane,
-                     .stride = stride};
+                     .stride = stride,
+                     .apart = apart};
   check_note(" moves=%d channels=%d", (int)count, (int)channels);
   table->of[dtype].pack(&p);
   for (int64_t c = 0; c < channels; c++)
     for (int64_t m = 0; m < count; m++)
-      for (int64_t i = 0; i < moves[m].count; i++)
-        CHECK_ELEMENT(sum, dst, moves[m].dst + c * total + i,
-                      moves[m].src == CK_MOVE_ZERO ? 0 : type->get(src, c * plane + moves[m].src + i * stride), "dst");
+      for (int64_t i = 0; i < moves[m].count * runs; i++) {
+        const int64_t run = i % runs, at = i / runs; /* zeros are not dealt */
+        if (run > 0 && !moves[m].dealt) continue;
+        const int64_t from = c * plane + moves[m].src + at * stride + run;
+        CHECK_ELEMENT(sum, dst, moves[m].dst + c * total + at + run * apart,
+                      moves[m].src == CK_MOVE_ZERO ? 0 : type->get(src, from), "dst");
+      }
   CHECK(guard_untouched(dst, 0, (size_t)origin * size), "memory before the first move was written");
   guard_done();
 }
 
 static void test_pack(const ck_kernel_table *table, ck_dtype dtype) {
   const int64_t lanes = table->of[ck_dtype_sum(dtype)].lanes;
-  for (int64_t stride = 1; stride <= 3; stride++) {
+  for (int64_t way = 1; way <= CK_DEALT + 1; way++) {
+    const bool dealt = way > CK_DEALT;
+    const int64_t stride = dealt ? CK_DEALT : way;
+    if (dealt && !element_types[dtype].real) continue;
     for (int64_t only = 1; only <= 2 * lanes + 1; only++)
-      if (check_case("pack %s %s stride=%d run=%d", table->name, element_types[dtype].name, (int)stride, (int)only))
-        pack_one(table, dtype, stride, only);
+      if (check_case("pack %s %s stride=%d dealt=%d run=%d", table->name, element_types[dtype].name, (int)stride, dealt,
+                     (int)only))
+        pack_one(table, dtype, stride, only, dealt);
     for (int64_t i = 0; i < check_draws(60); i++)
-      if (check_case("pack %s %s stride=%d", table->name, element_types[dtype].name, (int)stride))
-        pack_one(table, dtype, stride, 0);
+      if (check_case("pack %s %s stride=%d dealt=%d", table->name, element_types[dtype].name, (int)stride, dealt))
+        pack_one(table, dtype, stride, 0, dealt);
   }
 }
 

@@ -158,13 +158,15 @@ static void CK_OP(simd_arithmetic)(void) {
 #if CK_BITS >= 32
 static void CK_OP(simd_shuffle)(void) {
   const CK_OP(lanes) a = CK_OP(any_lanes)(), b = CK_OP(any_lanes)();
-  CK_OP(lanes) even, low, high;
+  CK_OP(lanes) even, odd, low, high;
   for (int i = 0; i < CK_LANES; i++) {
     even.t[i] = 2 * i < CK_LANES ? a.t[2 * i] : b.t[2 * i - CK_LANES];
+    odd.t[i] = 2 * i < CK_LANES ? a.t[2 * i + 1] : b.t[2 * i + 1 - CK_LANES];
     low.t[i] = i % 2 == 0 ? a.t[i / 2] : b.t[i / 2];
     high.t[i] = i % 2 == 0 ? a.t[(CK_LANES + i) / 2] : b.t[(CK_LANES + i) / 2];
   }
   CK_OP(same)("even", (CK_OP(lanes)){.v = CK_OP(even)(a.v, b.v)}, even);
+  CK_OP(same)("odd", (CK_OP(lanes)){.v = CK_OP(odd)(a.v, b.v)}, odd);
   CK_OP(same)("zip_low", (CK_OP(lanes)){.v = CK_OP(zip_low)(a.v, b.v)}, low);
   CK_OP(same)("zip_high", (CK_OP(lanes)){.v = CK_OP(zip_high)(a.v, b.v)}, high);
 }
@@ -188,7 +190,7 @@ static void CK_OP(simd)(void) {
     if (check_case("%s comparisons", name)) CK_OP(simd_compare)();
     if (check_case("%s arithmetic", name)) CK_OP(simd_arithmetic)();
 #if CK_BITS >= 32
-    if (check_case("%s even zip_low zip_high", name)) CK_OP(simd_shuffle)();
+    if (check_case("%s even odd zip_low zip_high", name)) CK_OP(simd_shuffle)();
 #endif
   }
 }
