@@ -8,9 +8,12 @@
 #define CYCLES_LOWER_VECTOR 6.0     /* load, store and their share of a move */
 #define CYCLES_LOWER_AGAIN 3.0      /* more, where a channel is read tap by tap */
 #define CYCLES_LOWER_ELEMENT 1.5    /* where elements are gathered one by one or widened */
+#define CYCLES_LOWER_LINE 3.0       /* the same, each from another line of cache */
+#define CYCLES_FEW_ELEMENT 0.4      /* of up to four channels, transposed together */
 #define CYCLES_PACK_WEIGHT 0.25     /* an element of the weights, transposed */
 #define CYCLES_PACK_FAR 0.33        /* the same from beyond L2 */
-#define CYCLES_WEIGHT_IN_PLACE 0.35 /* an element of weights that are not packed: the first look, along many rows at once */
+#define CYCLES_PACK_SHARED 0.5      /* the same where another core may pack what this one multiplies */
+#define CYCLES_WEIGHT_IN_PLACE 0.12 /* an element of weights that are not packed: the first look, along many rows at once */
 #define CYCLES_WEIGHT_CROWDED 1.0   /* the same where the rows of a tile are crowded, see below */
 #define CYCLES_STAGE_VECTOR 10.0    /* store, load, transpose, store */
 #define CYCLES_GAP_VECTOR 1.0       /* stored in runs */
@@ -52,6 +55,10 @@ static double grid_cycles(int64_t row_units, int rows_most, int64_t lane_units, 
 static int64_t stretches(const ck_conv_plan *plan, int64_t *length) {
   const ck_conv_tiling *t = &plan->tiling;
   const int64_t pixels = ck_volume(t->window.out), groups = ck_ceil_div(pixels, t->group_pixels);
+  if (t->pixels == CK_PIXELS_LOWERED && t->pixel_unit > 1) { /* groups are whole vectors but for the last */
+    *length = pixels;
+    return 1;
+  }
   if (t->pixels == CK_PIXELS_LOWERED || t->run_on || t->group_pixels < t->window.out[2]) {
     *length = ck_ceil_div(pixels, groups);
     if (!t->run_on) return groups;
@@ -72,7 +79,8 @@ static double moving_cycles(const ck_conv_plan *plan) {
   const bool gathered = !channels_last && ((stride > 2 && stride != 4) || p->src_dtype != ck_sum_of(plan));
   const double lanes = ck_kernels_of(plan)->lanes, pixels = (double)ck_volume(t->window.out);
   const double source = (double)ck_dtype_size(p->src_dtype);
-  const double vector = gathered ? CYCLES_LOWER_ELEMENT * lanes : CYCLES_LOWER_VECTOR;
+  const double element = (double)stride * source < CK_ALIGNMENT ? CYCLES_LOWER_ELEMENT : CYCLES_LOWER_LINE;
+  const double vector = gathered ? element * lanes : CYCLES_LOWER_VECTOR;
   const double fetch = ck_fetch_cycles((double)ck_in_channels(plan) * (double)ck_volume(t->window.in) * source);
   if (t->pixels == CK_PIXELS_IN_PLACE) return 0;
   if (t->pixels == CK_PIXELS_TRANSPOSED) {
@@ -84,7 +92,8 @@ static double moving_cycles(const ck_conv_plan *plan) {
                                                       : (double)ck_volume(w->in) * (1 + halo / rows);
     const double vectors =
         (double)(ck_ceil_div(t->block_inner, ck_kernels_of(plan)->lanes) * ck_ceil_div(t->k_inner, t->block_inner));
-    return places * vectors * CYCLES_LOWER_VECTOR + fetch;
+    const double place = t->block_inner <= 4 ? CYCLES_FEW_ELEMENT * (double)t->k_inner : CYCLES_LOWER_VECTOR * vectors;
+    return places * place + fetch;
   }
   if (t->pixels == CK_PIXELS_PANEL) {
     const ck_panel panel = ck_panel_of(t, t->group_pixels);
@@ -112,10 +121,10 @@ static step_more unpacked(const ck_conv_plan *plan) {
   return more;
 }
 
-/* Whether the rows of a tile, so many elements apart where they are read, are crowded: they begin in one set of L1, as many as it
- * has ways or more, and push each other out. */
+/* Whether the rows of a tile, so many elements apart where they are read, are crowded: they begin in one set of L1, more than it
+ * has ways, and push each other out. */
 static bool crowded(const ck_conv_plan *plan, int64_t step, int64_t rows) {
-  return step * ck_dtype_size(ck_sum_of(plan)) % PAGE_BYTES == 0 && rows >= ck_cpu_caches().l1 / PAGE_BYTES;
+  return step * ck_dtype_size(ck_sum_of(plan)) % PAGE_BYTES == 0 && rows > ck_cpu_caches().l1 / PAGE_BYTES;
 }
 
 /* Cycles of the micro-kernels. */
@@ -164,8 +173,9 @@ double ck_loops_estimate(const ck_conv_plan *plan) {
    * algorithm. */
   const int64_t groups = ck_ceil_div(ck_volume(p->window.out), t->group_pixels);
   const int64_t bytes = ck_packed_bytes(plan).value;
-  const double pack = bytes > ck_cpu_caches().l2 / 2 ? CYCLES_PACK_FAR : CYCLES_PACK_WEIGHT;
-  if (ck_packs_weights(plan)) cycles += k * (double)channels * pack * (double)(bytes > CK_SHARED_WEIGHTS_MOST ? groups : 1);
+  const bool shared = groups > 1 && bytes <= CK_SHARED_WEIGHTS_MOST;
+  const double pack = shared ? CYCLES_PACK_SHARED : bytes > ck_cpu_caches().l2 / 2 ? CYCLES_PACK_FAR : CYCLES_PACK_WEIGHT;
+  if (ck_packs_weights(plan)) cycles += k * (double)channels * pack * (double)(shared ? 1 : groups);
   if (t->weights_in_place) {
     const bool crowd = crowded(plan, ck_reduction(plan), ck_min(t->rows, channels));
     cycles += k * (double)channels * (crowd ? CYCLES_WEIGHT_CROWDED : CYCLES_WEIGHT_IN_PLACE);

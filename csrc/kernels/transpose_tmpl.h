@@ -31,23 +31,38 @@ CK_INLINE CK_V CK_OP(add_zero_times)(CK_V seen, const CK_V *x, const int count) 
   return seen;
 }
 
-/* Rows [i, i + rows) of src, up to the block of columns that begins at `last` or just before: `high` lanes, at least `rows`, to
+/* Rows [i, i + rows) of src, up to the block of columns that begins at `last` or just before: CK_LANES lanes, at least `rows`, to
  * each row of dst. Returns the first column that is left. */
-CK_INLINE int64_t CK_OP(transpose_whole)(const ck_transpose *t, const int64_t i, const int rows, const int high,
-                                         const int64_t last, CK_V *seen) {
+CK_INLINE int64_t CK_OP(transpose_whole)(const ck_transpose *t, const int64_t i, const int rows, const int64_t last,
+                                         CK_V *seen) {
   const CK_T *src = (const CK_T *)t->src + i * t->src_stride;
   const ptrdiff_t src_stride = t->src_stride, dst_stride = t->dst_stride;
   int64_t j = 0;
   for (; j <= last; j += CK_LANES) {
     CK_V x[CK_LANES];
-    CK_OP(transpose_block)(src + j, src_stride, rows, CK_LANES, high, x);
-    if (t->finite) *seen = CK_OP(add_zero_times)(*seen, x, high);
+    CK_OP(transpose_block)(src + j, src_stride, rows, CK_LANES, CK_LANES, x);
+    if (t->finite) *seen = CK_OP(add_zero_times)(*seen, x, CK_LANES);
     CK_T *to = (CK_T *)t->dst + j * dst_stride + i;
     CK_UNROLL(16)
-    for (int c = 0; c < CK_LANES; c++, to += dst_stride) {
-      const int from = c % (CK_LANES / high) * high;
-      CK_OP(store_between)(to - from, x[c / (CK_LANES / high)], from, from + high);
-    }
+    for (int c = 0; c < CK_LANES; c++, to += dst_stride) CK_OP(store)(to, x[c]);
+  }
+  return j;
+}
+
+/* Few rows that follow each other without a gap in dst: whole vectors of them. Returns the first column that is left. */
+CK_INLINE int64_t CK_OP(transpose_few)(const ck_transpose *t, const int rows, CK_V *seen) {
+  const CK_T *src = t->src;
+  CK_T *to = t->dst;
+  const int high = rows == 3 ? 4 : rows;                                             /* lanes of a column in a vector */
+  const int64_t last = t->columns - (high == rows ? CK_LANES : 2 * (int64_t)CK_LANES); /* a vector may hang over */
+  int64_t j = 0;
+  for (; j <= last; j += CK_LANES) {
+    CK_V x[CK_LANES];
+    CK_OP(transpose_block)(src + j, t->src_stride, rows, CK_LANES, high, x);
+    if (t->finite) *seen = CK_OP(add_zero_times)(*seen, x, high);
+    CK_UNROLL(4)
+    for (int v = 0; v < high; v++, to += CK_LANES / high * rows)
+      CK_OP(store)(to, high == rows ? x[v] : CK_OP(three_of_four)(x[v]));
   }
   return j;
 }
@@ -55,7 +70,6 @@ CK_INLINE int64_t CK_OP(transpose_whole)(const ck_transpose *t, const int64_t i,
 static void CK_OP(transpose)(const ck_transpose *t) {
   const CK_T *src = t->src;
   CK_T *dst = t->dst;
-  const int few = CK_LANES < 4 ? CK_LANES : 4; /* photographs have up to four channels */
   const int64_t turns = t->turns > 1 ? t->turns : 1;
   const ptrdiff_t dst_stride = t->dst_stride, step = t->columns / turns * dst_stride, gap = t->gap; /* step: of turns */
   /* Where the columns from one of turn 0 on go: looked up, since to count turns from store to store would take longer than the
@@ -71,12 +85,14 @@ static void CK_OP(transpose)(const ck_transpose *t) {
     const int stored = t->fill ? CK_LANES : rows;
     int64_t j = 0;
     if (turns == 1 && rows == CK_LANES) {
-      j = CK_OP(transpose_whole)(t, i, CK_LANES, CK_LANES, t->columns - CK_LANES, &seen);
-    } else if (turns == 1 && t->dst_stride == rows && few < CK_LANES && rows <= few) {
-      j = CK_OP(transpose_whole)(t, i, rows, few, t->columns - 2 * CK_LANES, &seen);
-    } else if (turns == 1 && t->dst_stride == rows) {
+      j = CK_OP(transpose_whole)(t, i, CK_LANES, t->columns - CK_LANES, &seen);
+    } else if (turns == 1 && t->dst_stride == rows) { /* photographs have up to four channels */
+      if (rows == 1) j = CK_OP(transpose_few)(t, 1, &seen);
+      if (rows == 2) j = CK_OP(transpose_few)(t, 2, &seen);
+      if (rows == 3 && CK_LANES >= 4) j = CK_OP(transpose_few)(t, 3, &seen);
+      if (rows == 4 && CK_LANES >= 4) j = CK_OP(transpose_few)(t, 4, &seen);
       /* A vector hangs over into rows of dst that are written after it; over the last ones it must not. */
-      j = CK_OP(transpose_whole)(t, i, rows, CK_LANES, t->columns - 2 * CK_LANES, &seen);
+      if (rows > 4) j = CK_OP(transpose_whole)(t, i, rows, t->columns - 2 * (int64_t)CK_LANES, &seen);
     }
     int64_t turn = 0;
     ptrdiff_t row = j * dst_stride + i; /* of turn 0; j is 0 with several turns */

@@ -64,6 +64,9 @@ CK_INLINE CK_OP(ck_vector) CK_OP(even)(CK_OP(ck_vector) a, CK_OP(ck_vector) b) {
 CK_INLINE CK_OP(ck_vector) CK_OP(odd)(CK_OP(ck_vector) a, CK_OP(ck_vector) b) {
   return CK_SHUFFLE_BY(a, b, CK_CAT(CK_ODD_, CK_WIDE_LANES));
 }
+CK_INLINE CK_OP(ck_vector) CK_OP(three_of_four)(CK_OP(ck_vector) a) {
+  return CK_SHUFFLE_BY(a, a, CK_CAT(CK_THREE_OF_FOUR_, CK_WIDE_LANES));
+}
 CK_INLINE CK_OP(ck_vector) CK_OP(zip_low)(CK_OP(ck_vector) a, CK_OP(ck_vector) b) {
   return CK_SHUFFLE_BY(a, b, CK_CAT(CK_ZIP_LOW_, CK_WIDE_LANES));
 }

@@ -23,6 +23,7 @@
  *   select(mask, a, b)             a where the lane of mask is all ones, b where it is zero
  *   larger(a, b)                   the maximum; NaN if either is NaN
  *   even(a, b), odd(a, b)          lanes 0, 2, 4, ... or 1, 3, 5, ... of a followed by b    (32 and 64 bits)
+ *   three_of_four(a)               lanes 0 1 2, 4 5 6, ... of a, then any     (32 and 64 bits)
  *   zip_low(a, b), zip_high(a, b)  a0 b0 a1 b1 ... of the lower or upper halves    (32 and 64 bits)
  *
  * Arithmetic and comparisons are the operators of C: a comparison gives a CK_VI mask, a * b + c contracts to one FMA. */
@@ -39,7 +40,7 @@
 #error "include the header of an instruction set before simd.h; it must define all words of the contract above"
 #endif
 
-/* Lane numbers of even, odd, zip_low and zip_high for 2, 4, 8 and 16 lanes. */
+/* Lane numbers of even, odd, three_of_four, zip_low and zip_high for 2, 4, 8 and 16 lanes. */
 #define CK_EVEN_2 0, 2
 #define CK_EVEN_4 0, 2, 4, 6
 #define CK_EVEN_8 0, 2, 4, 6, 8, 10, 12, 14
@@ -48,6 +49,10 @@
 #define CK_ODD_4 1, 3, 5, 7
 #define CK_ODD_8 1, 3, 5, 7, 9, 11, 13, 15
 #define CK_ODD_16 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31
+#define CK_THREE_OF_FOUR_2 0, 1
+#define CK_THREE_OF_FOUR_4 0, 1, 2, 3
+#define CK_THREE_OF_FOUR_8 0, 1, 2, 4, 5, 6, 7, 7
+#define CK_THREE_OF_FOUR_16 0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, 15, 15, 15, 15
 #define CK_ZIP_LOW_2 0, 2
 #define CK_ZIP_LOW_4 0, 4, 1, 5
 #define CK_ZIP_LOW_8 0, 8, 1, 9, 2, 10, 3, 11

@@ -158,7 +158,7 @@ static void CK_OP(simd_arithmetic)(void) {
 #if CK_BITS >= 32
 static void CK_OP(simd_shuffle)(void) {
   const CK_OP(lanes) a = CK_OP(any_lanes)(), b = CK_OP(any_lanes)();
-  CK_OP(lanes) even, odd, low, high;
+  CK_OP(lanes) even, odd, three = {.v = CK_OP(three_of_four)(a.v)}, low, high;
   for (int i = 0; i < CK_LANES; i++) {
     even.t[i] = 2 * i < CK_LANES ? a.t[2 * i] : b.t[2 * i - CK_LANES];
     odd.t[i] = 2 * i < CK_LANES ? a.t[2 * i + 1] : b.t[2 * i + 1 - CK_LANES];
@@ -167,6 +167,8 @@ static void CK_OP(simd_shuffle)(void) {
   }
   CK_OP(same)("even", (CK_OP(lanes)){.v = CK_OP(even)(a.v, b.v)}, even);
   CK_OP(same)("odd", (CK_OP(lanes)){.v = CK_OP(odd)(a.v, b.v)}, odd);
+  for (int i = 0; i < CK_LANES / 4 * 3; i++)
+    CHECK(CK_OP(equal)(three.t[i], a.t[i / 3 * 4 + i % 3]), "three_of_four: lane %d", i);
   CK_OP(same)("zip_low", (CK_OP(lanes)){.v = CK_OP(zip_low)(a.v, b.v)}, low);
   CK_OP(same)("zip_high", (CK_OP(lanes)){.v = CK_OP(zip_high)(a.v, b.v)}, high);
 }
@@ -190,7 +192,7 @@ static void CK_OP(simd)(void) {
     if (check_case("%s comparisons", name)) CK_OP(simd_compare)();
     if (check_case("%s arithmetic", name)) CK_OP(simd_arithmetic)();
 #if CK_BITS >= 32
-    if (check_case("%s even odd zip_low zip_high", name)) CK_OP(simd_shuffle)();
+    if (check_case("%s even odd three_of_four zip_low zip_high", name)) CK_OP(simd_shuffle)();
 #endif
   }
 }
