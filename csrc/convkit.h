@@ -78,6 +78,7 @@ typedef struct {
   bool run_on;                      /* panel: lanes run on over the ends of output rows */
   bool weights_in_place;            /* weights are read as they were given */
   bool weights_by_tile;             /* weights are packed for a register tile at a time, just before it is used */
+  bool weights_kept;                /* by each thread the first time that it uses them, and kept during the call */
   bool skips;                       /* taps that lie in the padding are left out */
   bool staged;                      /* sums are kept in a block of the workspace and transposed into dst at the end */
   int32_t vectors, rows;            /* micro-kernel tile */
@@ -86,7 +87,8 @@ typedef struct {
   int64_t group_pixels;             /* pixels whose input is lowered, copied or read together, at most */
   int64_t pixel_unit;               /* tasks begin at a multiple of it */
   int64_t sums_stride;              /* of the staged sums, from pixel to pixel */
-  size_t tiles_at, moves_at, offsets_at, taps_at, lowered_at, weights_at, sums_at, zeros_at; /* in a thread's workspace */
+  /* In a thread's workspace. */
+  size_t tiles_at, moves_at, offsets_at, taps_at, lowered_at, weights_at, packed_at, sums_at, zeros_at;
 } ck_conv_tiling;
 
 /* Plain data: a plan may be copied and shared. */

@@ -12,7 +12,7 @@
 #define CYCLES_FEW_ELEMENT 0.4      /* of up to four channels, transposed together */
 #define CYCLES_PACK_WEIGHT 0.25     /* an element of the weights, transposed */
 #define CYCLES_PACK_FAR 0.33        /* the same from beyond L2 */
-#define CYCLES_PACK_SHARED 0.5      /* the same where another core may pack what this one multiplies */
+#define CYCLES_PACK_KEPT 0.5        /* the same, to be used again later */
 #define CYCLES_WEIGHT_IN_PLACE 0.12 /* an element of weights that are not packed: the first look, along many rows at once */
 #define CYCLES_WEIGHT_CROWDED 1.0   /* the same where the rows of a tile are crowded, see below */
 #define CYCLES_STAGE_VECTOR 10.0    /* store, load, transpose, store */
@@ -173,9 +173,9 @@ double ck_loops_estimate(const ck_conv_plan *plan) {
    * algorithm. */
   const int64_t groups = ck_ceil_div(ck_volume(p->window.out), t->group_pixels);
   const int64_t bytes = ck_packed_bytes(plan).value;
-  const bool shared = groups > 1 && bytes <= CK_SHARED_WEIGHTS_MOST;
-  const double pack = shared ? CYCLES_PACK_SHARED : bytes > ck_cpu_caches().l2 / 2 ? CYCLES_PACK_FAR : CYCLES_PACK_WEIGHT;
-  if (ck_packs_weights(plan)) cycles += k * (double)channels * pack * (double)(shared ? 1 : groups);
+  const bool kept = groups > 2 && bytes <= CK_KEPT_WEIGHTS_MOST;
+  const double pack = kept ? CYCLES_PACK_KEPT : bytes > ck_cpu_caches().l2 / 2 ? CYCLES_PACK_FAR : CYCLES_PACK_WEIGHT;
+  if (ck_packs_weights(plan)) cycles += k * (double)channels * pack * (double)(kept ? 1 : groups);
   if (t->weights_in_place) {
     const bool crowd = crowded(plan, ck_reduction(plan), ck_min(t->rows, channels));
     cycles += k * (double)channels * (crowd ? CYCLES_WEIGHT_CROWDED : CYCLES_WEIGHT_IN_PLACE);

@@ -13,7 +13,7 @@ typedef struct {
   const ck_conv_buffers *buffers;
   const ck_kernels *kernels;
   ck_loops_split split;
-  const char *weights; /* packed, or in place */
+  const char *weights; /* of a plan, packed; else as they were given */
   const bool *finite;  /* packed, where taps are left out: one for each channel tile of each group; else NULL */
   const char *src_end;
   int64_t element, pixels; /* bytes of a sum, pixels of an output plane */
@@ -29,7 +29,8 @@ typedef struct {
   ptrdiff_t *offsets;
   ck_gemm_run *runs;
   ck_view_taps *taps;             /* of each region of the view */
-  char *lowered, *weights, *sums; /* lowered: also the panel and the transposed copy; weights: of one channel tile */
+  char *lowered, *weights, *sums; /* lowered: also the panel and the transposed copy; weights: of one channel tile, or kept */
+  char *packed;                   /* of each block of the kept weights: what is known of it */
   char *zeros;                    /* as many as a block has channels */
   const char
       *origin; /* of tiles that are not lowered: in the sample, channel 0 of the group (view: of the block), or the copy */
@@ -42,11 +43,7 @@ typedef struct {
 
 /* ---- Weights ------------------------------------------------------------------------------------------------------------- */
 
-typedef struct {
-  const ck_conv_plan *plan;
-  const char *weights;
-  char *packed;
-} ck_pack_call;
+enum { NOT_PACKED, PACKED, PACKED_FINITE };
 
 /* The weights of a channel tile for a block of K: [k][width], a transposition that deals out the taps of a channel to their
  * places. Returns whether all are finite, if that is asked: where taps are left out. */
@@ -84,25 +81,19 @@ static bool *finite_at(const ck_conv_plan *plan, const void *packed) {
   return (bool *)((char *)packed + plan->problem.g * ck_packed_elements(plan) * ck_dtype_size(sum));
 }
 
-static void pack_tile(const void *context, int64_t task, int slot) {
-  const ck_pack_call *call = context;
-  const ck_conv_plan *plan = call->plan;
-  const int64_t tiles = ck_channel_tile_count(plan), group = task / tiles, blocks = ck_k_block_count(&plan->tiling);
-  const int64_t size = ck_dtype_size(ck_dtype_sum(plan->problem.src_dtype));
-  const ck_channel_tile tile = ck_channel_tile_at(plan, task % tiles);
-  bool finite = true;
-  (void)slot;
-  for (int64_t b = 0; b < blocks; b++) {
-    const ck_k_block block = ck_k_block_at(&plan->tiling, b);
-    finite &= pack_block(plan, call->weights, group, tile, block, call->packed + packed_at(plan, group, tile, block) * size);
-  }
-  finite_at(plan, call->packed)[task] = finite;
-}
-
 void ck_loops_pack(const ck_conv_plan *plan, const void *weights, void *packed) {
-  const ck_pack_call call = {plan, weights, packed};
-  const ck_control serial = {.num_threads = 1};
-  ck_parallel_for(&serial, plan->problem.g * ck_channel_tile_count(plan), pack_tile, &call);
+  const int64_t tiles = ck_channel_tile_count(plan), blocks = ck_k_block_count(&plan->tiling);
+  const int64_t size = ck_dtype_size(ck_dtype_sum(plan->problem.src_dtype));
+  for (int64_t i = 0; i < plan->problem.g * tiles; i++) {
+    const int64_t group = i / tiles;
+    const ck_channel_tile tile = ck_channel_tile_at(plan, i % tiles);
+    bool finite = true;
+    for (int64_t b = 0; b < blocks; b++) {
+      const ck_k_block block = ck_k_block_at(&plan->tiling, b);
+      finite &= pack_block(plan, weights, group, tile, block, (char *)packed + packed_at(plan, group, tile, block) * size);
+    }
+    finite_at(plan, packed)[i] = finite;
+  }
 }
 
 /* ---- One task ------------------------------------------------------------------------------------------------------------ */
@@ -111,9 +102,26 @@ void ck_loops_pack(const ck_conv_plan *plan, const void *weights, void *packed) 
 static const char *weights_at(const ck_loops_call *call, const ck_loops_task *task, ck_channel_tile tile, ck_k_block block) {
   const ck_conv_plan *plan = call->plan;
   if (plan->tiling.weights_by_tile) return task->weights;
+  if (plan->tiling.weights_kept) return task->weights + packed_at(plan, task->group, tile, block) * call->element;
   if (plan->tiling.weights_in_place)
     return call->weights + ((task->group * ck_out_channels(plan) + tile.first) * ck_reduction(plan) + block.k0) * call->element;
   return call->weights + packed_at(plan, task->group, tile, block) * call->element;
+}
+
+/* Packs the weights of channel tile i, if it is not done yet. Returns whether all are finite, as far as that matters. */
+static bool prepare_weights(const ck_loops_call *call, const ck_loops_task *task, int64_t i, ck_k_block block) {
+  const ck_conv_plan *plan = call->plan;
+  const ck_conv_tiling *t = &plan->tiling;
+  const ck_channel_tile tile = ck_channel_tile_at(plan, i);
+  const int64_t number = task->group * ck_channel_tile_count(plan) + i;
+  if (t->weights_by_tile) return pack_block(plan, call->weights, task->group, tile, block, task->weights);
+  if (!t->weights_kept) return !call->finite || call->finite[number];
+  char *const known = &task->packed[number * ck_k_block_count(t) + block.index];
+  if (*known == NOT_PACKED) {
+    char *const to = task->weights + packed_at(plan, task->group, tile, block) * call->element;
+    *known = pack_block(plan, call->weights, task->group, tile, block, to) ? PACKED_FINITE : PACKED;
+  }
+  return *known == PACKED_FINITE;
 }
 
 /* The second tile of a series, for the way from each to the next; of one tile, itself. */
@@ -270,9 +278,7 @@ static bool multiply(const ck_loops_call *call, ck_loops_task *task, int64_t til
   const int64_t steps = steps_of(plan, task, tile_count, block);
   for (int64_t i = task->channel_tile0; i < task->channel_tile1; i++) {
     const ck_channel_tile channels = ck_channel_tile_at(plan, i);
-    const bool finite = plan->tiling.weights_by_tile
-                            ? pack_block(plan, call->weights, task->group, channels, block, task->weights)
-                            : !call->finite || call->finite[task->group * ck_channel_tile_count(plan) + i];
+    const bool finite = prepare_weights(call, task, i, block);
     aim_at_weights(call, task, channels, block, &g);
     fetch_ahead(call, task, i + 1, tile_count, steps, block, &g);
     for (const ck_tile *tile = task->tiles; tile < task->tiles + tile_count; tile += tile->series) {
@@ -361,12 +367,16 @@ static int64_t group_end(const ck_loops_call *call, const char *sample, int64_t 
   return end == last || late >= end - from ? end : end - late;
 }
 
+static char *own_memory(const ck_loops_call *call, int slot) {
+  return (char *)call->buffers->workspace + (size_t)slot * call->plan->thread_bytes;
+}
+
 static void run_task(const void *context, int64_t number, int slot) {
   const ck_loops_call *call = context;
   const ck_conv_plan *plan = call->plan;
   const ck_conv_tiling *t = &plan->tiling;
   const ck_loops_part part = ck_loops_part_at(plan, &call->split, number);
-  char *own = (char *)call->buffers->workspace + plan->shared_bytes + (size_t)slot * plan->thread_bytes;
+  char *own = own_memory(call, slot);
   ck_loops_task task = {
       .sample = part.sample,
       .group = part.group,
@@ -379,6 +389,7 @@ static void run_task(const void *context, int64_t number, int slot) {
       .taps = (ck_view_taps *)(own + t->taps_at),
       .lowered = own + t->lowered_at,
       .weights = own + t->weights_at,
+      .packed = own + t->packed_at,
       .sums = own + t->sums_at,
       .zeros = own + t->zeros_at,
       .slot = slot,
@@ -410,15 +421,11 @@ ck_status ck_loops_run(const ck_conv_plan *plan, const ck_conv_buffers *buffers,
   ck_control narrowed = *control;
   atomic_bool stop = false;
   narrowed.num_threads = call.split.num_threads;
-  if (plan->shared_bytes > 0) {
-    const ck_pack_call pack = {plan, buffers->weights, buffers->workspace};
-    const ck_status status = ck_parallel_for(&narrowed, p->g * ck_channel_tile_count(plan), pack_tile, &pack);
-    if (status) return status;
-    call.weights = buffers->workspace;
-  }
-  if (plan->tiling.skips && (plan->packed_bytes > 0 || plan->shared_bytes > 0)) call.finite = finite_at(plan, call.weights);
+  if (plan->tiling.skips && plan->packed_bytes > 0) call.finite = finite_at(plan, call.weights);
   call.control = &narrowed;
   call.stop = &stop;
   const int64_t tasks = buffers->n * p->g * call.split.pixel_parts * call.split.channel_parts;
+  for (int slot = 0; plan->tiling.weights_kept && slot < ck_parallel_width(narrowed.num_threads, tasks); slot++)
+    memset(own_memory(&call, slot) + plan->tiling.packed_at, NOT_PACKED, (size_t)ck_packed_blocks(plan));
   return ck_parallel_for_stoppable(&narrowed, tasks, run_task, &call, &stop);
 }

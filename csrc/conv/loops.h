@@ -43,7 +43,7 @@ ck_loops_part ck_loops_part_at(const ck_conv_plan *plan, const ck_loops_split *s
 /* A range of the reduction: [outer0, outer1) x [inner0, inner1); k0 is its first index, k its length. Its packed weights are `rows`
  * rows from row0 on. */
 typedef struct {
-  int64_t outer0, outer1, inner0, inner1, k0, k, row0, rows;
+  int64_t index, outer0, outer1, inner0, inner1, k0, k, row0, rows;
 } ck_k_block;
 
 /* Rows of packed weights that are left free after the taps of a row of the kernel, in each block of K. Weights are packed a channel
@@ -69,6 +69,8 @@ int64_t ck_tile_pixels(const ck_conv_plan *plan);
 /* Rows of the packed weights of a channel tile, in all blocks of K; elements of those of a group, unless ck_packed_bytes overflows. */
 int64_t ck_packed_rows(const ck_conv_plan *plan);
 int64_t ck_packed_elements(const ck_conv_plan *plan);
+/* Blocks of K of the channel tiles of all groups. */
+int64_t ck_packed_blocks(const ck_conv_plan *plan);
 
 /* Pixels are rows of A that are read where the channels of a place lie side by side (view.h). */
 CK_INLINE bool ck_loops_viewed(const ck_conv_tiling *t) {

@@ -111,7 +111,7 @@ int64_t ck_k_block_count(const ck_conv_tiling *t) {
 
 ck_k_block ck_k_block_at(const ck_conv_tiling *t, int64_t index) {
   const int64_t inner_blocks = ck_ceil_div(t->k_inner, t->block_inner);
-  ck_k_block b;
+  ck_k_block b = {.index = index};
   b.outer0 = index / inner_blocks * t->block_outer;
   b.outer1 = ck_min(b.outer0 + t->block_outer, t->k_outer);
   b.inner0 = index % inner_blocks * t->block_inner;
@@ -122,6 +122,10 @@ ck_k_block ck_k_block_at(const ck_conv_tiling *t, int64_t index) {
   b.row0 = b.k0 + index * gaps;
   b.rows = b.k + gaps;
   return b;
+}
+
+int64_t ck_packed_blocks(const ck_conv_plan *plan) {
+  return plan->problem.g * ck_channel_tile_count(plan) * ck_k_block_count(&plan->tiling);
 }
 
 /* ---- The plan ------------------------------------------------------------------------------------------------------------ */
@@ -148,7 +152,11 @@ static ck_status book(ck_conv_plan *plan) {
     t->lowered_at =
         ck_ledger_book(&ledger, whole ? panel.channel * t->block_inner + spare : ck_lowered_elements(plan, pixels), size);
   }
-  t->weights_at = ck_ledger_book(&ledger, t->weights_by_tile ? ck_k_block_at(t, 0).rows * width : 0, size);
+  t->weights_at = ck_ledger_book(&ledger, t->weights_kept      ? plan->problem.g * ck_packed_elements(plan)
+                                          : t->weights_by_tile ? ck_k_block_at(t, 0).rows * width
+                                                               : 0,
+                                 size);
+  t->packed_at = ck_ledger_book(&ledger, t->weights_kept ? ck_packed_blocks(plan) : 0, 1);
   t->sums_stride = ck_round_up(ck_out_channels(plan), 16) + 16;
   t->sums_at = ck_ledger_book(&ledger, t->staged ? pixels * t->sums_stride : 0, size);
   t->zeros_at = ck_ledger_book(&ledger, t->skips ? t->block_inner : 0, size);
@@ -294,12 +302,11 @@ static ck_status try_shape(ck_conv_plan *plan, ck_conv_pixels pixels, bool pixel
   const ck_checked bytes = ck_packed_bytes(plan);
   if (bytes.overflow) return CK_STATUS_TOO_LARGE;
   plan->packed_bytes = p->prepared ? (size_t)bytes.value : 0;
-  /* Packed before all else where they are used more than once and do not need much memory; else tile by tile, when they are
-   * used. */
-  const bool packs = ck_packs_weights(plan);
+  /* Kept where they are used more than twice and do not need much memory. By each thread for itself: what one core has packed
+   * reaches another at a tenth of the speed at which it packs them, on some machines. */
   const int64_t uses = p->n * ck_ceil_div(ck_volume(p->window.out), t->group_pixels);
-  plan->shared_bytes = packs && uses > 1 && bytes.value <= CK_SHARED_WEIGHTS_MOST ? (size_t)bytes.value : 0;
-  t->weights_by_tile = packs && plan->shared_bytes == 0;
+  t->weights_kept = ck_packs_weights(plan) && uses > 2 && bytes.value <= CK_KEPT_WEIGHTS_MOST;
+  t->weights_by_tile = ck_packs_weights(plan) && !t->weights_kept;
   plan->cost = ck_loops_estimate(plan);
   return CK_STATUS_OK;
 }
@@ -330,7 +337,7 @@ ck_loops_split ck_loops_split_for(const ck_conv_plan *plan, int64_t n, int num_t
   const ck_conv_tiling *t = &plan->tiling;
   const int64_t pixels = ck_volume(p->window.out), images = n * p->g, channels = ck_out_channels(plan);
   const double work = (double)ck_reduction(plan) * (double)channels * (double)pixels * (double)images;
-  const double pixels_again = READ_AGAIN + (t->weights_by_tile ? PACK_AGAIN : 0);
+  const double pixels_again = READ_AGAIN + (ck_packs_weights(plan) ? PACK_AGAIN : 0);
   const double channels_again = t->pixels == CK_PIXELS_LOWERED    ? LOWER_AGAIN
                                 : t->pixels == CK_PIXELS_IN_PLACE ? READ_AGAIN
                                                                   : COPY_AGAIN;

@@ -4,7 +4,7 @@
 
 #include "view.h"
 
-#define CK_SHARED_WEIGHTS_MOST (8 << 20) /* bytes of packed weights in a functional call */
+#define CK_KEPT_WEIGHTS_MOST (5 << 20) /* bytes of packed weights that a thread keeps during a call */
 
 CK_INLINE ck_dtype ck_sum_of(const ck_conv_plan *plan) { return ck_dtype_sum(plan->problem.src_dtype); }
 CK_INLINE const ck_kernels *ck_kernels_of(const ck_conv_plan *plan) { return &ck_isa_table(plan->isa)->of[ck_sum_of(plan)]; }
