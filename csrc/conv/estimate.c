@@ -149,7 +149,10 @@ static double multiplying_cycles(const ck_conv_plan *plan) {
   int64_t length;
   const int64_t count = stretches(plan, &length);
   const step_more more = unpacked(plan);
-  const double grid = t->pixel_lanes ? grid_cycles(channels, t->rows, ck_ceil_div(length, lanes), t->vectors, more)
+  /* Large arrays do not begin on a line of cache: where planes do if one does, a part of a vector comes first (ck_tiles_late). */
+  const int64_t plane = ck_volume(t->window.in) * ck_dtype_size(ck_sum_of(plan));
+  const int64_t first = t->pixels == CK_PIXELS_IN_PLACE && plane % CK_ALIGNMENT == 0 && length > lanes ? 1 : 0;
+  const double grid = t->pixel_lanes ? grid_cycles(channels, t->rows, ck_ceil_div(length, lanes) + first, t->vectors, more)
                                      : grid_cycles(length, t->rows, ck_ceil_div(channels, lanes), t->vectors, more);
   const double tiles = (double)ck_channel_tile_count(plan) * (double)count * (double)ck_ceil_div(length, ck_tile_pixels(plan));
   const double tile = CYCLES_TILE + (t->pixels == CK_PIXELS_IN_PLACE ? CYCLES_TILE_PAGES : 0);

@@ -152,9 +152,10 @@ static ck_status book(ck_conv_plan *plan) {
     t->lowered_at =
         ck_ledger_book(&ledger, whole ? panel.channel * t->block_inner + spare : ck_lowered_elements(plan, pixels), size);
   }
-  t->weights_at = ck_ledger_book(&ledger, t->weights_kept      ? plan->problem.g * ck_packed_elements(plan)
-                                          : t->weights_by_tile ? ck_k_block_at(t, 0).rows * width
-                                                               : 0,
+  t->weights_at = ck_ledger_book(&ledger,
+                                 t->weights_kept      ? plan->problem.g * ck_packed_elements(plan)
+                                 : t->weights_by_tile ? ck_k_block_at(t, 0).rows * width
+                                                      : 0,
                                  size);
   t->packed_at = ck_ledger_book(&ledger, t->weights_kept ? ck_packed_blocks(plan) : 0, 1);
   t->sums_stride = ck_round_up(ck_out_channels(plan), 16) + 16;
@@ -232,7 +233,7 @@ static void size_groups(ck_conv_plan *plan) {
   int64_t group = ck_clamp(fit, tile, apart ? IN_PLACE_PIXELS : GROUP_PIXELS_MOST);
   /* Groups and shares of lowered pixels may end anywhere, or after any vector. In place: whole output rows where several fit, so
    * that tiles keep clear of row ends. */
-  t->pixel_unit = in_place ? tile : t->pixel_lanes ? ck_kernels_of(plan)->lanes : 1;
+  t->pixel_unit = t->pixel_lanes ? ck_kernels_of(plan)->lanes : in_place ? tile : 1;
   if (in_place && t->window.out[2] * 2 <= group && t->window.out[2] < pixels) t->pixel_unit = t->window.out[2];
   const int64_t whole = ck_max(t->pixel_unit, tile);
   group = ck_max(group / whole, 1) * whole;

@@ -22,6 +22,7 @@
 
 #define CYCLES_ELEMENT_IN 4.0 /* a vector of a transformed tile */
 #define CYCLES_ELEMENT_OUT 3.0
+#define CYCLES_TILE_AGAIN 40.0     /* of a register tile, for sums that are added to those of a chain or slice before */
 #define CYCLES_STRIP_VECTOR 8.0    /* transposed */
 #define CYCLES_GATHER_SHUFFLED 0.6 /* an element of a row without its stride */
 #define CYCLES_GATHER 1.3
@@ -296,17 +297,17 @@ static void choose_u(const ck_conv_plan *plan, ck_winograd *w, int64_t n) {
 
 /* ---- The plan ----------------------------------------------------------------------------------------------------------- */
 
-/* Of a block, for one slice of the reduction. */
+/* Of a block, in all slices of the reduction. */
 static double multiplying_cycles(const ck_conv_plan *plan, const ck_winograd *w, ck_winograd_block block) {
   const int64_t vectors = ck_ceil_div(w->outputs, w->lanes), lane_vectors = ck_min(ck_winograd_tile_vectors(plan), vectors);
-  const double chains = (double)ck_winograd_chains(w);
+  const double chains = (double)(ck_winograd_chains(w) * w->slices), steps = (double)(w->channels * w->slices);
   double cycles = 0;
   for (int e = 0; e < w->elements; e++) {
     const int64_t rows = block.planes * ck_winograd_held(w, block, ck_winograd_ends(w, e));
     const int64_t parts = ck_ceil_div(rows, ck_winograd_tile_rows(plan));
     if (rows == 0) continue;
     const double step = ck_step_cycles((double)rows / (double)parts, (double)lane_vectors, 0);
-    cycles += (double)parts * ((double)w->channels * step + CYCLES_TILE * chains);
+    cycles += (double)parts * (steps * step + CYCLES_TILE * chains + CYCLES_TILE_AGAIN * (chains - 1));
   }
   return cycles * (double)vectors / (double)lane_vectors;
 }
@@ -322,7 +323,7 @@ static double estimate(const ck_conv_plan *plan, const ck_winograd *w) {
   const double in_vectors = (double)ck_ceil_div(w->channels, w->lanes);
   const double seen = (double)ck_winograd_slots(w, whole) / (double)whole.planes;
   const double u_bytes = (double)ck_winograd_u_elements(w) * (double)w->size;
-  double cycles = multiplying_cycles(plan, w, block) * blocks * (double)w->slices;
+  double cycles = multiplying_cycles(plan, w, block) * blocks;
   if (u_bytes * 2 > (double)ck_cpu_caches().l2 && !w->by_tile) cycles += blocks * u_bytes / U_BYTES_PER_CYCLE;
   cycles += ck_fetch_cycles((double)(w->inputs * w->size) * (double)ck_volume(p->window.in));
   cycles += (double)tiles * w->elements * (in_vectors * seen * CYCLES_ELEMENT_IN + (double)vectors * CYCLES_ELEMENT_OUT);
