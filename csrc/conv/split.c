@@ -11,13 +11,18 @@ typedef struct {
   int threads;
 } trial;
 
+/* How many of the parts have a unit more than the others. */
+static int64_t larger_parts(int64_t units, int64_t parts) { return units % parts ? units % parts : parts; }
+
 static trial try_parts(int64_t images, const ck_split_side side[2], int64_t a, int64_t b, int num_threads) {
   const int64_t tasks = images * a * b, rounds = ck_ceil_div(tasks, num_threads);
   const double all = (double)images * (double)side[0].units * (double)side[1].units;
-  const double mean = all / (double)tasks;
   const double largest = (double)ck_ceil_div(side[0].units, a) * (double)ck_ceil_div(side[1].units, b);
-  /* Tasks of one round are the largest one; over several, larger and smaller ones alternate. */
-  const double busiest = (double)rounds * mean + largest - mean;
+  /* The largest tasks take so many rounds, and the others are like each other. */
+  const int64_t large = images * larger_parts(side[0].units, a) * larger_parts(side[1].units, b);
+  const int64_t full = ck_ceil_div(large, num_threads);
+  const double others = tasks > large ? (all - (double)large * largest) / (double)(tasks - large) : 0;
+  const double busiest = (double)full * largest + (double)(rounds - full) * others;
   const double again = side[0].again * (double)(a - side[0].least) + side[1].again * (double)(b - side[1].least);
   return (trial){busiest * num_threads / all * (1 + again), (int)ck_ceil_div(tasks, rounds)};
 }

@@ -15,7 +15,7 @@
 /* What one more part of a split repeats, as a share of the work times the pixels (weights are read, and packed) or the output
  * channels (pixels are read, copied to a panel or lowered). */
 #define READ_AGAIN 8.0
-#define PACK_AGAIN 20.0
+#define PACK_AGAIN 8.0
 #define COPY_AGAIN 3.0
 #define LOWER_AGAIN 12.0
 
