@@ -19,6 +19,7 @@
 #define CYCLES_GAP_VECTOR 1.0       /* stored in runs */
 #define CYCLES_APART_VECTOR 5.0     /* channels last: the channels of a pixel are not written together */
 #define ONE_TAP 1.02                /* times more, of tiles whose rows are pixels in place, where their chains have one tap */
+#define FAR_BYTES_PER_CYCLE 100.0   /* of packed weights from beyond L2, fetched while others are multiplied */
 #define CYCLES_FAR_VECTOR 0.2       /* of a step of such a tile: the weights of all tiles take half of L2, of one 1/12 of it */
 #define CYCLES_CROWDED 4.5          /* of a step of a tile whose rows are pixels in place, and crowded */
 #define CYCLES_SPLIT_VECTOR 0.15    /* of a step: two lines of cache for a vector, which starts anywhere in the first */
@@ -178,6 +179,8 @@ double ck_loops_estimate(const ck_conv_plan *plan) {
   const int64_t bytes = ck_packed_bytes(plan).value;
   const bool kept = groups > 2 && bytes <= CK_KEPT_WEIGHTS_MOST;
   const double pack = kept ? CYCLES_PACK_KEPT : bytes > ck_cpu_caches().l2 / 2 ? CYCLES_PACK_FAR : CYCLES_PACK_WEIGHT;
+  if (!t->weights_by_tile && !ck_loops_viewed(t) && bytes > ck_cpu_caches().l2 / 2)
+    cycles += (double)bytes * (double)groups / FAR_BYTES_PER_CYCLE;
   if (ck_packs_weights(plan)) cycles += k * (double)channels * pack * (double)(kept ? 1 : groups);
   if (t->weights_in_place) {
     const bool crowd = crowded(plan, ck_reduction(plan), ck_min(t->rows, channels));

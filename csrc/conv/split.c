@@ -11,18 +11,28 @@ typedef struct {
   int threads;
 } trial;
 
-/* How many of the parts have a unit more than the others. */
-static int64_t larger_parts(int64_t units, int64_t parts) { return units % parts ? units % parts : parts; }
+/* Units of the largest parts of a side, and how many there are of them. */
+typedef struct {
+  double units;
+  int64_t count;
+} largest;
+
+static largest largest_of(const ck_split_side *side, int64_t parts) {
+  const int64_t units = ck_ceil_div(side->units, parts), longer = side->units % parts;
+  if (parts == 1) return (largest){(double)units - side->missing, 1};
+  return (largest){(double)units, longer ? longer : parts - (side->missing > 0)};
+}
 
 static trial try_parts(int64_t images, const ck_split_side side[2], int64_t a, int64_t b, int num_threads) {
   const int64_t tasks = images * a * b, rounds = ck_ceil_div(tasks, num_threads);
-  const double all = (double)images * (double)side[0].units * (double)side[1].units;
-  const double largest = (double)ck_ceil_div(side[0].units, a) * (double)ck_ceil_div(side[1].units, b);
+  const double all = (double)images * ((double)side[0].units - side[0].missing) * ((double)side[1].units - side[1].missing);
+  const largest first = largest_of(&side[0], a), second = largest_of(&side[1], b);
+  const double task = first.units * second.units;
   /* The largest tasks take so many rounds, and the others are like each other. */
-  const int64_t large = images * larger_parts(side[0].units, a) * larger_parts(side[1].units, b);
+  const int64_t large = images * first.count * second.count;
   const int64_t full = ck_ceil_div(large, num_threads);
-  const double others = tasks > large ? (all - (double)large * largest) / (double)(tasks - large) : 0;
-  const double busiest = (double)full * largest + (double)(rounds - full) * others;
+  const double others = tasks > large ? (all - (double)large * task) / (double)(tasks - large) : 0;
+  const double busiest = (double)full * task + (double)(rounds - full) * others;
   const double again = side[0].again * (double)(a - side[0].least) + side[1].again * (double)(b - side[1].least);
   return (trial){busiest * num_threads / all * (1 + again), (int)ck_ceil_div(tasks, rounds)};
 }

@@ -4,11 +4,12 @@
 
 #include "../base/common.h"
 
-/* One side of the work (pixels, output channels): equal units that cannot be divided, cut into even parts. */
+/* One side of the work (pixels, output channels): equal units that cannot be divided, the last of which may be less, cut into even parts. */
 typedef struct {
   int64_t units;
   int64_t least, most; /* parts: as memory asks for, as are of use */
   double again;        /* what one more part costs, as a share of the whole work: what it repeats */
+  double missing;      /* of the last unit, as a share of it */
 } ck_split_side;
 
 typedef struct {

@@ -343,7 +343,8 @@ ck_loops_split ck_loops_split_for(const ck_conv_plan *plan, int64_t n, int num_t
                                 : t->pixels == CK_PIXELS_IN_PLACE ? READ_AGAIN
                                                                   : COPY_AGAIN;
   const int64_t units = ck_ceil_div(pixels, t->pixel_unit), tiles = ck_channel_tile_count(plan);
-  const ck_split_side side[2] = {{units, ck_ceil_div(pixels, t->group_pixels), units, pixels_again / (double)pixels},
+  const double missing = (double)units - (double)pixels / (double)t->pixel_unit;
+  const ck_split_side side[2] = {{units, ck_ceil_div(pixels, t->group_pixels), units, pixels_again / (double)pixels, missing},
                                  {tiles, 1, tiles, channels_again / (double)channels}};
   const ck_split split = ck_split_for(images, side, ck_threads_for(work, num_threads));
   return (ck_loops_split){split.parts[0], split.parts[1], split.num_threads};

@@ -24,7 +24,7 @@
 #define CYCLES_ELEMENT_OUT 3.0
 #define CYCLES_TILE_AGAIN 40.0     /* of a register tile, for sums that are added to those of a chain or slice before */
 #define CYCLES_STRIP_VECTOR 8.0    /* transposed */
-#define CYCLES_GATHER_SHUFFLED 0.6 /* an element of a row without its stride */
+#define CYCLES_GATHER_SHUFFLED 1.2 /* an element of a row without its stride */
 #define CYCLES_GATHER 1.3
 #define CYCLES_WEIGHT_TAP 8.6       /* a vector of weights, transposed */
 #define CYCLES_WEIGHT_CUT 14.0      /* copied to a piece or phase */
