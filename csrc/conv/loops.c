@@ -367,6 +367,11 @@ static int64_t group_end(const ck_loops_call *call, const char *sample, int64_t 
   return end == last || late >= end - from ? end : end - late;
 }
 
+/* Where a part begins or ends that should at this pixel: where a vector does, in place, if it is not an end of the plane. */
+static int64_t boundary(const ck_loops_call *call, const char *sample, int64_t pixel) {
+  return pixel == 0 || pixel == call->pixels ? pixel : pixel - ck_tiles_late(call->plan, sample, pixel);
+}
+
 static char *own_memory(const ck_loops_call *call, int slot) {
   return (char *)call->buffers->workspace + (size_t)slot * call->plan->thread_bytes;
 }
@@ -397,10 +402,13 @@ static void run_task(const void *context, int64_t number, int slot) {
   task.channel0 = ck_channel_tile_at(plan, task.channel_tile0).first;
   const char *sample =
       (const char *)call->buffers->src + part.sample * call->buffers->src_batch_stride * ck_dtype_size(plan->problem.src_dtype);
-  const int64_t pixels = part.pixel1 - part.pixel0, groups = ck_ceil_div(pixels, t->group_pixels);
-  const int64_t even = ck_round_up(ck_ceil_div(pixels, groups), t->pixel_unit), step = ck_min(even, t->group_pixels);
-  for (int64_t from = part.pixel0, to; from < part.pixel1; from = to) {
-    to = group_end(call, sample, from, step, part.pixel1);
+  const int64_t first = boundary(call, sample, part.pixel0), last = boundary(call, sample, part.pixel1);
+  const int64_t late = ck_tiles_late(plan, sample, first); /* by so much the first group is shorter, see group_end */
+  const int64_t pixels = last - first + late, groups = ck_ceil_div(pixels, t->group_pixels);
+  const int64_t unit = t->pixel_lanes && t->pixel_unit == call->kernels->lanes ? ck_tile_pixels(plan) : t->pixel_unit;
+  const int64_t step = ck_min(ck_round_up(ck_ceil_div(pixels, groups), unit), t->group_pixels);
+  for (int64_t from = first, to; from < last; from = to) {
+    to = group_end(call, sample, from, step, last);
     if (!run_group(call, &task, sample, from, to)) return;
   }
 }
