@@ -57,7 +57,8 @@ static int64_t stretches(const ck_conv_plan *plan, int64_t *length) {
   const ck_conv_tiling *t = &plan->tiling;
   const int64_t pixels = ck_volume(t->window.out), groups = ck_ceil_div(pixels, t->group_pixels);
   const bool one_run = t->pixels == CK_PIXELS_LOWERED || t->pixels == CK_PIXELS_IN_PLACE;
-  if (one_run && t->pixel_lanes && t->pixel_unit == ck_kernels_of(plan)->lanes) { /* groups are whole vectors but for the last */
+  if (one_run && t->pixel_lanes &&
+      t->pixel_unit == ck_kernels_of(plan)->lanes) { /* groups are whole vectors but for the last */
     *length = pixels;
     return 1;
   }
