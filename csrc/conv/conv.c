@@ -66,8 +66,8 @@ static ck_status plan_cheapest(ck_conv_plan *plan, const ck_conv_problem *proble
   return best;
 }
 
-/* Whether chains are computed or other sums is a question of the machine's best instruction set: then the bits are the same with
- * any other that rounds like it. */
+/* Whether chains are computed or other sums is a question of the machine's best instruction set: then the bits are the same
+ * with any other that rounds like it. */
 static ck_status plan_auto(ck_conv_plan *plan, const ck_conv_problem *problem) {
   const int isa = ck_isa_current(), best = 0;
   const ck_status status = plan_cheapest(plan, problem, best, false);

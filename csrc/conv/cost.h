@@ -10,8 +10,8 @@
 #define CYCLES_FETCH_LINE 6.0  /* a line of cache */
 #define WORK_PER_THREAD 100000 /* multiplications: fewer do not pay for one more thread */
 
-/* Cycles of one step of k in a register tile: two multiply-adds and two loads a cycle (`more` loads than the operands need), four
- * cycles until a sum can be used again. */
+/* Cycles of one step of k in a register tile: two multiply-adds and two loads a cycle (`more` loads than the operands need),
+ * four cycles until a sum can be used again. */
 CK_INLINE double ck_step_cycles(double rows, double vectors, double more) {
   const double adds = rows * vectors / 2.0, loads = (rows + vectors + more) / 1.9;
   const double longer = adds > loads ? adds : loads;

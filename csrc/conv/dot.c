@@ -4,9 +4,9 @@
  *   for sample, group: for a range of output channels: dot
  *
  * Every weight is used once a sample. The loop nest of direct needs the weights packed, which costs more than to multiply them;
- * here they are read as they are given, at the speed of the cache that holds them. An output is 16 chains of multiply-adds, over
- * every sixteenth product, folded by halves: other bits than direct has, the same for any threads, batch and FMA instruction
- * set. Its error bound is the smaller for it: K / 16 + 5 roundings instead of K. */
+ * here they are read as they are given, at the speed of the cache that holds them. An output is 16 chains of multiply-adds,
+ * over every sixteenth product, folded by halves: other bits than direct has, the same for any threads, batch and FMA
+ * instruction set. Its error bound is the smaller for it: K / 16 + 5 roundings instead of K. */
 #include "algorithm.h"
 #include "cost.h"
 #include "split.h"

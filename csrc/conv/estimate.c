@@ -124,8 +124,8 @@ static step_more unpacked(const ck_conv_plan *plan) {
   return more;
 }
 
-/* Whether the rows of a tile, so many elements apart where they are read, are crowded: they begin in one set of L1, more than it
- * has ways, and push each other out. */
+/* Whether the rows of a tile, so many elements apart where they are read, are crowded: they begin in one set of L1, more than
+ * it has ways, and push each other out. */
 static bool crowded(const ck_conv_plan *plan, int64_t step, int64_t rows) {
   return step * ck_dtype_size(ck_sum_of(plan)) % PAGE_BYTES == 0 && rows > ck_cpu_caches().l1 / PAGE_BYTES;
 }
@@ -152,7 +152,8 @@ static double multiplying_cycles(const ck_conv_plan *plan) {
   int64_t length;
   const int64_t count = stretches(plan, &length);
   const step_more more = unpacked(plan);
-  /* Large arrays do not begin on a line of cache: where planes do if one does, a part of a vector comes first (ck_tiles_late). */
+  /* Large arrays do not begin on a line of cache: where planes do if one does, a part of a vector comes first
+   * (ck_tiles_late). */
   const int64_t plane = ck_volume(t->window.in) * ck_dtype_size(ck_sum_of(plan));
   const int64_t first = t->pixels == CK_PIXELS_IN_PLACE && plane % CK_ALIGNMENT == 0 && length > lanes ? 1 : 0;
   const double grid = t->pixel_lanes ? grid_cycles(channels, t->rows, ck_ceil_div(length, lanes) + first, t->vectors, more)

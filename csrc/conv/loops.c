@@ -1,4 +1,5 @@
-/* loops.c: runs the loop nest of loops.h. Planning is in tiling.c, bringing pixels in place in view.c, panel.c and lowering.c. */
+/* loops.c: runs the loop nest of loops.h. Planning is in tiling.c, bringing pixels in place in view.c, panel.c and
+ * lowering.c. */
 #include "loops.h"
 
 #include "view.h"
@@ -219,7 +220,8 @@ static void unstage(const ck_loops_call *call, const ck_loops_task *task, int64_
 }
 
 /* The packed weights of channel tile `next` come from beyond L2 while those before it are multiplied with `tile_count` pixel
- * tiles, in so many steps of k: a share with each. At its first use they would arrive more slowly than they can be multiplied. */
+ * tiles, in so many steps of k: a share with each. At its first use they would arrive more slowly than they can be
+ * multiplied. */
 static void fetch_ahead(const ck_loops_call *call, const ck_loops_task *task, int64_t next, int64_t tile_count, int64_t steps,
                         ck_k_block block, ck_gemm_tile *g) {
   const ck_conv_tiling *t = &call->plan->tiling;
@@ -353,8 +355,8 @@ static bool run_group(const ck_loops_call *call, ck_loops_task *task, const char
   return true;
 }
 
-/* Where the group that begins at a pixel must end: a panel holds whole rows of one depth, or a part of one row; in place, the next
- * group begins where a vector does. */
+/* Where the group that begins at a pixel must end: a panel holds whole rows of one depth, or a part of one row; in place, the
+ * next group begins where a vector does. */
 static int64_t group_end(const ck_loops_call *call, const char *sample, int64_t from, int64_t step, int64_t last) {
   const ck_conv_tiling *t = &call->plan->tiling;
   if (ck_loops_viewed(t)) return ck_view_end(&t->window, from, step, last);

@@ -40,15 +40,15 @@ typedef struct {
 
 ck_loops_part ck_loops_part_at(const ck_conv_plan *plan, const ck_loops_split *split, int64_t task);
 
-/* A range of the reduction: [outer0, outer1) x [inner0, inner1); k0 is its first index, k its length. Its packed weights are `rows`
- * rows from row0 on. */
+/* A range of the reduction: [outer0, outer1) x [inner0, inner1); k0 is its first index, k its length. Its packed weights are
+ * `rows` rows from row0 on. */
 typedef struct {
   int64_t index, outer0, outer1, inner0, inner1, k0, k, row0, rows;
 } ck_k_block;
 
-/* Rows of packed weights that are left free after the taps of a row of the kernel, in each block of K. Weights are packed a channel
- * after the other, a row to each tap in turn: nine of them, 16 KB apart, would share one set of L1, and a line take 7 cycles
- * instead of 2. */
+/* Rows of packed weights that are left free after the taps of a row of the kernel, in each block of K. Weights are packed a
+ * channel after the other, a row to each tap in turn: nine of them, 16 KB apart, would share one set of L1, and a line take 7
+ * cycles instead of 2. */
 int64_t ck_row_gap(const ck_conv_tiling *t);
 int64_t ck_k_block_count(const ck_conv_tiling *t);
 ck_k_block ck_k_block_at(const ck_conv_tiling *t, int64_t index);
@@ -66,7 +66,8 @@ CK_INLINE int64_t ck_reduction(const ck_conv_plan *plan) { return plan->tiling.k
 
 /* Pixels of a full register tile. */
 int64_t ck_tile_pixels(const ck_conv_plan *plan);
-/* Rows of the packed weights of a channel tile, in all blocks of K; elements of those of a group, unless ck_packed_bytes overflows. */
+/* Rows of the packed weights of a channel tile, in all blocks of K; elements of those of a group, unless ck_packed_bytes
+ * overflows. */
 int64_t ck_packed_rows(const ck_conv_plan *plan);
 int64_t ck_packed_elements(const ck_conv_plan *plan);
 /* Blocks of K of the channel tiles of all groups. */

@@ -41,9 +41,9 @@ CK_INLINE void ck_step_on(const int64_t size[CK_AXES], int64_t at[CK_AXES]) {
 /* Cuts pixels [first, last) of a sample into tiles (at most ck_tiles_most of them). Tiles that can be read in place get their
  * origin. */
 int64_t ck_tiles_cut(const ck_conv_plan *plan, const void *sample, int64_t first, int64_t last, ck_tile *tiles);
-/* By how many pixels one that is read in place comes after the beginning of a vector, in all channels; 0 where channels or taps lie
- * differently. A first tile that is so much shorter lets the next ones begin with a vector: large arrays of NumPy begin 16 bytes
- * after a line of cache, where every second vector lies on two lines, and tiles take a fifth more time. */
+/* By how many pixels one that is read in place comes after the beginning of a vector, in all channels; 0 where channels or taps
+ * lie differently. A first tile that is so much shorter lets the next ones begin with a vector: large arrays of NumPy begin 16
+ * bytes after a line of cache, where every second vector lies on two lines, and tiles take a fifth more time. */
 int64_t ck_tiles_late(const ck_conv_plan *plan, const void *sample, int64_t pixel);
 int64_t ck_tiles_most(const ck_conv_plan *plan, int64_t pixels);
 

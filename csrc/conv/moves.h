@@ -1,5 +1,5 @@
-/* moves.h: lists of runs for the kernel `pack` (kernels.h): what taps see of the input, and zeros in the padding. A pixel or tap is
- * a depth, row and column; steps are the elements between neighbours along each axis of the input. */
+/* moves.h: lists of runs for the kernel `pack` (kernels.h): what taps see of the input, and zeros in the padding. A pixel or
+ * tap is a depth, row and column; steps are the elements between neighbours along each axis of the input. */
 #ifndef CK_CONV_MOVES_H
 #define CK_CONV_MOVES_H
 

@@ -34,7 +34,8 @@ int64_t ck_panel_moves_most(const ck_panel *panel) {
   return panel->phases[0] * panel->phases[1] * panel->phases[2] * (5 * panel->length[1] + 1);
 }
 
-/* Lists what the column phases of a row hold. `at`: the first output pixel of the row of taps; dst: the row of the first phase. */
+/* Lists what the column phases of a row hold. `at`: the first output pixel of the row of taps; dst: the row of the first
+ * phase. */
 static ck_move *list_row(const ck_window *w, const ck_panel *panel, const int64_t at[CK_AXES], const int64_t row_tap[CK_AXES],
                          const int64_t steps[CK_AXES], ptrdiff_t dst, ck_move *move) {
   const int64_t stride = w->stride[2], length = panel->length[2], column = at[2] * stride - w->before[2];

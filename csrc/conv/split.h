@@ -4,7 +4,8 @@
 
 #include "../base/common.h"
 
-/* One side of the work (pixels, output channels): equal units that cannot be divided, the last of which may be less, cut into even parts. */
+/* One side of the work (pixels, output channels): equal units that cannot be divided, the last of which may be less, cut into
+ * even parts. */
 typedef struct {
   int64_t units;
   int64_t least, most; /* parts: as memory asks for, as are of use */

@@ -231,8 +231,8 @@ static void size_groups(ck_conv_plan *plan) {
   const int64_t fit = pixels_in_cache(plan, taps * t->block_inner + staged);
   const bool apart = ck_loops_viewed(t) && ck_channel_tile_count(plan) > 1;
   int64_t group = ck_clamp(fit, tile, apart ? IN_PLACE_PIXELS : GROUP_PIXELS_MOST);
-  /* Groups and shares of lowered pixels may end anywhere, or after any vector. In place: whole output rows where several fit, so
-   * that tiles keep clear of row ends. */
+  /* Groups and shares of lowered pixels may end anywhere, or after any vector. In place: whole output rows where several fit,
+   * so that tiles keep clear of row ends. */
   t->pixel_unit = t->pixel_lanes ? ck_kernels_of(plan)->lanes : in_place ? tile : 1;
   if (in_place && t->window.out[2] * 2 <= group && t->window.out[2] < pixels) t->pixel_unit = t->window.out[2];
   const int64_t whole = ck_max(t->pixel_unit, tile);
@@ -257,8 +257,8 @@ int64_t ck_seen_by_part(const ck_conv_tiling *t) {
   return places;
 }
 
-/* Whether groups are parts of rows so wide, and their taps so far apart, that to copy all that lies between would be more than to
- * copy what each tap sees. */
+/* Whether groups are parts of rows so wide, and their taps so far apart, that to copy all that lies between would be more than
+ * to copy what each tap sees. */
 static bool copies_too_much(const ck_conv_plan *plan) {
   const ck_conv_tiling *t = &plan->tiling;
   /* Rows of a kernel, too: a panel holds all that lie between. */

@@ -6,13 +6,13 @@
  *                 for e: M[e] = V[e] * U[e]                               a gemm: lanes are output channels, rows are tiles
  *                 transform M into the output, with bias and activation
  *   shared    for a round of tiles: V of all of them, then in parallel over output channels and blocks the second half of the
- *             above. V and M leave L2, but of one plane e they stay there while U[e] goes by, once. Where U is large against what
- *             a local block would hold, or that would be a handful of tiles.
+ *             above. V and M leave L2, but of one plane e they stay there while U[e] goes by, once. Where U is large against
+ *             what a local block would hold, or that would be a handful of tiles.
  *
  * U is of a plan, or made by a call (winograd_weights.c): one that uses it once makes it by tile, in L2, when it is multiplied.
- * Depth taps and the pieces of long kernels are slices of the reduction: the transform is of height and width. Sums run over the
- * channels in chains of bounded length, which are then added: a long one would lose what the transform leaves of the precision.
- * Numbering of tiles, chains and transforms depend on the sizes of one sample alone, and so do the bits.
+ * Depth taps and the pieces of long kernels are slices of the reduction: the transform is of height and width. Sums run over
+ * the channels in chains of bounded length, which are then added: a long one would lose what the transform leaves of the
+ * precision. Numbering of tiles, chains and transforms depend on the sizes of one sample alone, and so do the bits.
  *
  * After: Winograd, Arithmetic Complexity of Computations, 1980; Lavin and Gray, Fast Algorithms for Convolutional Neural
  * Networks, 2015. */
@@ -105,8 +105,8 @@ static ck_product product_of(const ck_winograd *w, ck_winograd_block whole, ck_w
   return p;
 }
 
-/* M of a plane, of output channels that begin at lane `at` of a row: slice k of all output planes that meet it, with u, U of the
- * first of the chains. */
+/* M of a plane, of output channels that begin at lane `at` of a row: slice k of all output planes that meet it, with u, U of
+ * the first of the chains. */
 static void multiply_plane(const ck_winograd_call *call, const ck_product *product, ck_gemm_tile *g, ck_plane plane, int64_t k,
                            ck_chains chains, const char *u, int64_t at) {
   const ck_winograd *w = &call->w;

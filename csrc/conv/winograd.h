@@ -11,9 +11,10 @@
  * tiles of 4 + 4 + 3 + 3, a sixth of the products are left out, of 13 x 13 a quarter. The planes e at infinity (ends) hold the
  * whole tiles only, one after the other.
  *
- * With a stride, the outputs are a sum of convolutions of stride 1, one for each phase of the taps (ck_phases): of every s-th place
- * of the input, from some place on. Their channels follow each other in the reduction, phase after phase, as if the input had so
- * many more; it is gathered into such an image, padded, strip by strip. 11 x 11 taps with stride 4 take 36 products instead of 121.
+ * With a stride, the outputs are a sum of convolutions of stride 1, one for each phase of the taps (ck_phases): of every s-th
+ * place of the input, from some place on. Their channels follow each other in the reduction, phase after phase, as if the input
+ * had so many more; it is gathered into such an image, padded, strip by strip. 11 x 11 taps with stride 4 take 36 products
+ * instead of 121.
  *
  * A kernel of which a phase has more than 5 taps along an axis is cut into pieces of 3 to 5, the last filled up with zeros. A
  * piece is a slice of the reduction, with V and U of its own, as a depth tap is. */
@@ -24,8 +25,8 @@
 
 #include "../base/checked.h"
 
-/* Terms of one chain of multiply-adds, at most, with tiles of 4 and of 6. Those of 6 lose more in the transforms: with chains of
- * 128 an error came to 2.98e-6 of max|y|, where 3e-6 is promised. */
+/* Terms of one chain of multiply-adds, at most, with tiles of 4 and of 6. Those of 6 lose more in the transforms: with chains
+ * of 128 an error came to 2.98e-6 of max|y|, where 3e-6 is promised. */
 #define CK_WINOGRAD_CHAIN_4 256
 #define CK_WINOGRAD_CHAIN_6 96
 
@@ -116,8 +117,8 @@ CK_INLINE int64_t ck_winograd_held(const ck_winograd *w, ck_winograd_block b, in
   return ck_winograd_rank(w, ck_winograd_first_tile(w, b.unit0 + b.units), ends) -
          ck_winograd_rank(w, ck_winograd_first_tile(w, b.unit0), ends);
 }
-/* Slice k of the reduction: a depth tap, and a piece of the kernel, whose first taps have so many before them. Only one of both has
- * more than one value (ck_winograd_declines). */
+/* Slice k of the reduction: a depth tap, and a piece of the kernel, whose first taps have so many before them. Only one of both
+ * has more than one value (ck_winograd_declines). */
 CK_INLINE int64_t ck_winograd_depth_tap(const ck_winograd *w, int64_t k) { return k / w->pieces; }
 CK_INLINE int64_t ck_winograd_taps_before(const ck_winograd *w, int64_t k, int axis) {
   const int64_t piece = k % w->pieces, wide = w->axis[1].pieces;

@@ -1,8 +1,8 @@
 /* winograd_plan.c: which problems Winograd serves, its sizes, blocks, memory and cost. What they mean is in winograd.h and
  * winograd.c.
  *
- * The choice of a tile changes bits: it looks at one sample's sizes alone, and at whether the weights are constant. Blocks, which
- * change none, look at the caches of this machine too. */
+ * The choice of a tile changes bits: it looks at one sample's sizes alone, and at whether the weights are constant. Blocks,
+ * which change none, look at the caches of this machine too. */
 #include "winograd.h"
 
 #include <math.h>
@@ -388,8 +388,8 @@ static ck_status make(ck_conv_plan *plan, int n) {
   return CK_STATUS_OK;
 }
 
-/* What decides between tiles of 4 and of 6: bits depend on it, so it looks at the problem alone. Cycles of float32 on one measured
- * machine with 16 lanes: transformed weights of up to REFERENCE_NEAR come from its L3, the rest from memory. */
+/* What decides between tiles of 4 and of 6: bits depend on it, so it looks at the problem alone. Cycles of float32 on one
+ * measured machine with 16 lanes: transformed weights of up to REFERENCE_NEAR come from its L3, the rest from memory. */
 static double reference_cycles(const ck_conv_plan *plan, int n) {
   const ck_winograd w = sizes_of(plan, n);
   const double channels = (double)(w.channels * w.slices), outputs = (double)w.outputs;

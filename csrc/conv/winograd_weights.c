@@ -4,8 +4,8 @@
  *     transpose their weights to [channel][tap][lanes]                    a scratch of 16 KB
  *     for phase, for slice of the reduction: transform, to the planes e of the tile
  *
- * A plan has all of U, [group][output channel tile][slice][e][input channel][lanes]; a call makes all of it in its workspace, or
- * a tile and chain of it at a time. */
+ * A plan has all of U, [group][output channel tile][slice][e][input channel][lanes]; a call makes all of it in its workspace,
+ * or a tile and chain of it at a time. */
 #include "winograd.h"
 
 #include <string.h>
@@ -20,8 +20,8 @@ typedef struct {
   char *packed;
 } pack_call;
 
-/* Copies what slice k of the reduction has of `u->count` kernels in a phase from the scratch, with zeros where a piece sticks out,
- * and lets u read it. */
+/* Copies what slice k of the reduction has of `u->count` kernels in a phase from the scratch, with zeros where a piece sticks
+ * out, and lets u read it. */
 static void cut_piece(const ck_winograd *w, const char *scratch, int64_t k, int64_t phase, char *piece,
                       ck_winograd_weights *u) {
   const ck_winograd_axis *high = &w->axis[0], *wide = &w->axis[1];
@@ -59,8 +59,9 @@ static void transform(const ck_conv_plan *plan, const ck_winograd *w, const char
   ck_winograd_kernels(plan)->winograd_weights(&u);
 }
 
-/* U of channels [first, last) of the reduction and one vector of output channels of a tile: some channels of the group at a time
- * are transposed to [channel][tap][lanes]. to: planes e, one slice after the other, at this vector of the first channel. */
+/* U of channels [first, last) of the reduction and one vector of output channels of a tile: some channels of the group at a
+ * time are transposed to [channel][tap][lanes]. to: planes e, one slice after the other, at this vector of the first
+ * channel. */
 static void transform_vector(const ck_conv_plan *plan, const ck_winograd *w, const char *weights, int64_t group, int64_t tile,
                              int64_t vector, int64_t first, int64_t last, int64_t plane_step, char *to) {
   char scratch[SCRATCH_BYTES] __attribute__((aligned(CK_ALIGNMENT)));

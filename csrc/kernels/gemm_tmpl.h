@@ -15,8 +15,8 @@
 /* Bytes of packed weights that are fetched before they are used: few rows go through them at the speed of L3. */
 #define CK_GEMM_AHEAD 1536
 
-/* Moves the runs of all rows between C and a block in which each row has all its lanes, in whole vectors. A run, or the piece of
- * one that lies in one vector, goes by a mask; shared by all sizes. */
+/* Moves the runs of all rows between C and a block in which each row has all its lanes, in whole vectors. A run, or the piece
+ * of one that lies in one vector, goes by a mask; shared by all sizes. */
 static CK_NOINLINE void CK_OP(gemm_runs)(const ck_gemm_tile *t, CK_T *c, CK_T *block, const ptrdiff_t pitch, const bool store) {
   int at = 0, end = t->first_run; /* lanes [at, end) of the current run are still to come */
   for (int j = 0; j < t->lanes; j += CK_LANES) {

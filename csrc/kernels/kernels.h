@@ -29,7 +29,8 @@ typedef struct {
  * one call, each operand of the next as far from that of the one before (a_next, b_next, c_next): a call for each tile takes as
  * long as 40 cycles more, a sixth of a tile with K = 32.
  *   A packed: element (i, k) at a[k * rows + i].        A in place (a_in_place): at a[i * a_stride + k]
- *   B packed: row k at b[k * b_stride].                 B in place (b_offsets given, A packed, k_outer is 1): at b[b_offsets[k]]
+ *   B packed: row k at b[k * b_stride].                 B in place (b_offsets given, A packed, k_outer is 1): at
+ *   b[b_offsets[k]]
  * With `runs` (A in place, B packed) the k of run ko begin at a[runs[ko].a] and at row runs[ko].b of B; k_outer may be 0.
  * With gap > 0 (B in place) the lanes come in runs, one of first_run lanes and then of run lanes each, with `gap` lanes between
  * two of them that are computed and dropped: in a row of C the runs follow each other. Each element of C is one chain of
@@ -52,17 +53,19 @@ typedef struct {
   ck_activation activation; /* applied when the sums are stored */
   const void *row_bias;     /* one for each row, or NULL */
   const void *lane_bias;    /* one for each lane, or NULL */
-  /* With B packed: what is fetched meanwhile because it will be multiplied next, ahead_step bytes with each step of k. An integer:
-   * the address may lie outside any array, and a pointer must not. 0: B itself some steps later, if A is in place, else nothing. */
+  /* With B packed: what is fetched meanwhile because it will be multiplied next, ahead_step bytes with each step of k. An
+   * integer: the address may lie outside any array, and a pointer must not. 0: B itself some steps later, if A is in place,
+   * else nothing. */
   uintptr_t ahead;
   ptrdiff_t ahead_step;
 } ck_gemm_tile;
 
 /* dst[row(j) * dst_stride + i] = src[i * src_stride + j] for i < rows, j < columns. row(j) is j; with turns > 1 the columns are
- * dealt out: row(j) = j % turns * (columns / turns) + j / turns, for columns a multiple of turns, and `gap` elements are left free
- * after each turns_together (at least 1) of the turns, of which there are CK_TURNS_MOST at most. With `fill` a row of dst is filled up to whole vectors (with finite numbers if src has
- * them: leftovers of memory could be subnormal, and slow to multiply). *finite, if given, tells whether no element is NaN or
- * infinite. dst_stride is at least rows, and src apart from dst. */
+ * dealt out: row(j) = j % turns * (columns / turns) + j / turns, for columns a multiple of turns, and `gap` elements are left
+ * free after each turns_together (at least 1) of the turns, of which there are CK_TURNS_MOST at most. With `fill` a row of dst
+ * is filled up to whole vectors (with finite numbers if src has them: leftovers of memory could be subnormal, and slow to
+ * multiply). *finite, if given, tells whether no element is NaN or infinite. dst_stride is at least rows, and src apart from
+ * dst. */
 typedef struct {
   const void *src;
   void *dst;
@@ -99,8 +102,9 @@ typedef struct {
 #define CK_MOVE_ZERO PTRDIFF_MIN
 
 /* For each channel, for each move: dst[move.dst + channel * move.step + i] = sum type of src[move.src + channel * src_step +
- * i * stride]; of a dealt run (real dtypes) also dst[... + i + j * apart] = src[... + i * stride + j] for 0 < j < stride. Writes may hang over the end of a run by less than a vector (CK_PACK_SLACK elements): moves are listed in such an
- * order that a later one mends it, where the elements behind a run are another's. Reads stay below src_end. */
+ * i * stride]; of a dealt run (real dtypes) also dst[... + i + j * apart] = src[... + i * stride + j] for 0 < j < stride.
+ * Writes may hang over the end of a run by less than a vector (CK_PACK_SLACK elements): moves are listed in such an order that
+ * a later one mends it, where the elements behind a run are another's. Reads stay below src_end. */
 typedef struct {
   const void *src, *src_end;
   void *dst;

@@ -5,8 +5,8 @@
  *
  * Serves the channels-first store of channel lanes, the packing of weights, and the strips of Winograd tiles. */
 
-/* The columns of a block at src as vectors, of which `columns` are there: `high` vectors of CK_LANES / high columns each, of `high`
- * rows each. Rows from `rows` on are any of the others. `high` is a power of two. */
+/* The columns of a block at src as vectors, of which `columns` are there: `high` vectors of CK_LANES / high columns each, of
+ * `high` rows each. Rows from `rows` on are any of the others. `high` is a power of two. */
 CK_INLINE void CK_OP(transpose_block)(const CK_T *src, const ptrdiff_t src_stride, const int rows, const int columns,
                                       const int high, CK_V *x) {
   CK_V y[CK_LANES];
@@ -61,8 +61,8 @@ CK_INLINE void CK_OP(transpose_columns)(const ck_transpose *t, const CK_T *src, 
   }
 }
 
-/* Columns before the first that begins a vector, where all rows have it at one place: rows that lie in one set of L1 would push a
- * line out between its first and second half. */
+/* Columns before the first that begins a vector, where all rows have it at one place: rows that lie in one set of L1 would push
+ * a line out between its first and second half. */
 CK_INLINE int CK_OP(transpose_head)(const ck_transpose *t) {
   const size_t late = (uintptr_t)t->src % CK_SIMD_BYTES;
   const bool together = t->src_stride % CK_LANES == 0 && late % sizeof(CK_T) == 0;

@@ -174,8 +174,8 @@ static void CK_OP(winograd_matrix)(int n, int taps, double matrix[CK_WINOGRAD_MO
   }
 }
 
-/* u = G x along one axis. Points come in pairs of either sign, whose rows differ in the signs of the odd taps. Loops over taps are
- * unrolled and left early, since it may be known when the program runs only how many there are. */
+/* u = G x along one axis. Points come in pairs of either sign, whose rows differ in the signs of the odd taps. Loops over taps
+ * are unrolled and left early, since it may be known when the program runs only how many there are. */
 CK_INLINE void CK_OP(winograd_weights_along)(const int n, const int taps,
                                              const double matrix[CK_WINOGRAD_MOST][CK_WINOGRAD_TAPS_MOST],
                                              const CK_OP(ck_wide) * x, CK_OP(ck_wide) * u) {
