@@ -28,7 +28,7 @@ class ConvPlan:
     workspace_bytes : int
         Scratch memory of each thread during a call; independent of the batch.
     shared_bytes : int
-        Scratch memory that the threads of a call share; 0 but for Winograd convolution of many channels.
+        Scratch memory that the threads of a call share; 0 but for Winograd convolution whose transformed input they share.
     packed_bytes : int
         Memory of the packed weights.
     flops : int

@@ -1,7 +1,7 @@
 /* convkit.h: the public C interface. Convolution and pooling of dense arrays on the CPU.
  *
- * The library allocates nothing, prints nothing and keeps no state but the chosen instruction set. A call is made in three
- * steps:
+ * The library allocates nothing, prints nothing and keeps no state but the chosen instruction set, the sizes of the caches, and
+ * whether threads have run. A call is made in three steps:
  *
  *   1. describe  fill a ck_conv_problem or ck_pool_problem with plain numbers;
  *   2. plan      ck_*_plan_init checks every number, computes the output size, chooses algorithm and blocking;
@@ -78,17 +78,17 @@ typedef struct {
   bool run_on;                      /* panel: lanes run on over the ends of output rows */
   bool weights_in_place;            /* weights are read as they were given */
   bool weights_by_tile;             /* weights are packed for a register tile at a time, just before it is used */
-  bool weights_kept;                /* by each thread the first time that it uses them, and kept during the call */
+  bool weights_kept;                /* a thread packs weights the first time that it uses them, and keeps them */
   bool skips;                       /* taps that lie in the padding are left out */
   bool staged;                      /* sums are kept in a block of the workspace and transposed into dst at the end */
   int32_t vectors, rows;            /* micro-kernel tile */
   int64_t k_outer, k_inner;         /* the reduction: taps x channels */
   int64_t block_outer, block_inner; /* the part of it that one pass takes */
   int64_t group_pixels;             /* pixels whose input is lowered, copied or read together, at most */
-  int64_t pixel_unit;               /* tasks begin at a multiple of it */
+  int64_t pixel_unit;               /* tasks begin at a multiple of it, or at the vector before */
   int64_t sums_stride;              /* of the staged sums, from pixel to pixel */
   /* In a thread's workspace. */
-  size_t tiles_at, moves_at, offsets_at, taps_at, lowered_at, weights_at, packed_at, sums_at, zeros_at;
+  size_t tiles_at, moves_at, offsets_at, taps_at, lowered_at, weights_at, known_at, sums_at, zeros_at;
 } ck_conv_tiling;
 
 /* Plain data: a plan may be copied and shared. */

@@ -203,6 +203,70 @@ def test_repeated_calls_and_plans(algorithms: tuple[str, ...], isa: str) -> None
     assert count >= 15 * len(PROBLEMS)
 
 
+def placed(x: Array, elements: int) -> Array:
+    """Return a copy of x that begins so many elements after a line of cache."""
+    buffer = np.zeros(x.nbytes + 128, np.uint8)
+    y: Array = np.ndarray(x.shape, x.dtype, buffer.data, -buffer.ctypes.data % 64 + elements * x.itemsize)
+    y[...] = x
+    return y
+
+
+@pytest.mark.parametrize("size", [8, 14, 28])
+def test_wherever_arrays_begin(size: int, isa: str) -> None:
+    """Parts and tiles of planes that are read in place begin where a vector does: the bits do not show where."""
+    case = Case(problem(96, size, 40, 1, n=2), algorithm="direct", isa=isa)
+    x, weight, bias = gaussian(case)
+    expected = run(replace(case, num_threads=1), x, weight, bias)
+    for at, threads in itertools.product(range(16), (1, 2, 3, 5)):
+        with repeats_with(f"{case.id}, x {at} elements after a line, {threads} threads"):
+            assert_same_bits(run(replace(case, num_threads=threads), placed(x, at), placed(weight, at), bias), expected)
+
+
+@pytest.mark.parametrize("width", [1, 2, 4, 8])
+def test_strided_rows_that_are_shorter_than_a_vector(width: int, isa: str) -> None:
+    """Rows that are read in place begin anywhere in a vector, and there are more threads than rows fill vectors."""
+    case = Case(problem(2000, (64, width), 8, 1, stride=(3, 1)), algorithm="direct", isa=isa)
+    x, weight, bias = gaussian(case)
+    expected = run(replace(case, num_threads=1), x, weight, bias)
+    for at, threads in itertools.product((0, 1, 4, 7), (2, 3, 8, 16, 32)):
+        with repeats_with(f"{case.id}, x {at} elements after a line, {threads} threads"):
+            assert_same_bits(run(replace(case, num_threads=threads), placed(x, at), weight, bias), expected)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_batch_does_not_change_the_choice(layout: str, isa: str, seed: int) -> None:
+    """Another algorithm could have other bits: neither it nor its estimated cost may depend on the batch."""
+    rng, sizes = np.random.default_rng(seed), (1, 2, 3, 8, 64)
+    for _ in range(1500):
+        kernel = tuple(int(k) for k in rng.choice((1, 1, 2, 3, 3, 5, 7, 11), 2))
+        ic, oc = (int(2 ** rng.uniform(0, 11)) for _ in range(2))
+        size = tuple(max(k, int(2 ** rng.uniform(0, 7))) for k in kernel)
+        p = problem(ic, size, oc, kernel, stride=int(rng.choice((1, 1, 2, 4))), pads=int(rng.integers(3)))
+        if ic * oc * kernel[0] * kernel[1] > 2**24:
+            continue
+        x, weight = np.broadcast_to(np.float32(0), to_layout(np.empty((1, *p.x_shape[1:]), bool), layout).shape), p.weight_shape
+        costs = {
+            convkit._conv.describe(
+                (n, *x.shape[1:]), x.dtype, weight, p.stride, p.pads, 1, 1, "zeros", layout, None, "auto", False
+            ).conv.cost
+            for n in sizes
+        }
+        with repeats_with(f"{p.id} {layout}"):
+            assert len(costs) == 1
+
+
+def test_calls_with_other_weights(isa: str) -> None:
+    """Threads keep packed weights during a call, in workspace that the next one takes over."""
+    p = problem(24, (15, 17), 36, 3, n=4, pads=1, g=3)
+    for algorithm, threads in itertools.product(("direct", "im2col"), (1, 2, 5)):
+        case = Case(p, algorithm=algorithm, isa=isa, num_threads=threads)
+        x, weight, bias = gaussian(case)
+        with repeats_with(f"{case.id}, with weights of another sign"):
+            y = run(case, x, weight, bias)
+            assert_same_bits(run(case, x, -weight, -bias), np.where(y == 0, y, -y))
+            assert_same_bits(run(case, x, weight, bias), y)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_products_that_underflow_beside_padding(dtype: str, isas: tuple[str, ...]) -> None:
     """Negative products round to -0: whether zeros of the padding are added to them, or left out, must not show."""

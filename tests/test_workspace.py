@@ -56,7 +56,7 @@ def planned(problem: tuple[Any, ...], layout: str, algorithm: str, dtype: str, p
 @pytest.mark.parametrize("layout", ["channels_first", "channels_last"])
 @pytest.mark.parametrize("prepared", [True, False])
 def test_workspace_is_bounded(layout: str, dtype: str, prepared: bool) -> None:
-    """At most 8 MB a thread, with the packed weights of a call, and 2 with Winograd, whose shared tiles take 16.
+    """At most 8 MB a thread, with the packed weights of a call, and 2 with plans of Winograd, whose shared tiles take 16.
 
     In float64 and with narrow vectors a fourth or a half more.
     """

@@ -44,7 +44,7 @@ static void pack(const ck_conv_plan *plan, const void *weights, void *packed) { 
 static ck_split split_for(const ck_conv_plan *plan, int64_t n, int num_threads) {
   const ck_conv_problem *p = &plan->problem;
   const int64_t images = n * p->g, rows = p->oc / p->g, units = ck_ceil_div(rows, 8);
-  const ck_split_side side[2] = {{1, 1, 1, 0}, {units, 1, units, 0}};
+  const ck_split_side side[2] = {{1, 1, 1, 0, 0}, {units, 1, units, 0, 0}};
   return ck_split_for(images, side, ck_threads_for((double)images * (double)rows * (double)terms(p), num_threads));
 }
 

@@ -56,9 +56,7 @@ static double grid_cycles(int64_t row_units, int rows_most, int64_t lane_units, 
 static int64_t stretches(const ck_conv_plan *plan, int64_t *length) {
   const ck_conv_tiling *t = &plan->tiling;
   const int64_t pixels = ck_volume(t->window.out), groups = ck_ceil_div(pixels, t->group_pixels);
-  const bool one_run = t->pixels == CK_PIXELS_LOWERED || t->pixels == CK_PIXELS_IN_PLACE;
-  if (one_run && t->pixel_lanes &&
-      t->pixel_unit == ck_kernels_of(plan)->lanes) { /* groups are whole vectors but for the last */
+  if (ck_loops_one_run(t)) { /* groups are whole vectors but for the last */
     *length = pixels;
     return 1;
   }
@@ -176,13 +174,14 @@ double ck_loops_estimate(const ck_conv_plan *plan) {
   const int64_t lanes = ck_kernels_of(plan)->lanes, channels = ck_out_channels(plan);
   const double k = (double)ck_reduction(plan), outputs = (double)ck_volume(p->window.out) * (double)channels;
   double cycles = multiplying_cycles(plan) + moving_cycles(plan);
-  /* By tile, large weights are packed once a group of pixels. The batch has no say: it must not change the choice of
-   * algorithm. */
+  /* Weights that are not kept are packed once a group of pixels. The batch has no say, nor what it decided in the tiling: it
+   * must not change the choice of algorithm. */
   const int64_t groups = ck_ceil_div(ck_volume(p->window.out), t->group_pixels);
   const int64_t bytes = ck_packed_bytes(plan).value;
   const bool kept = groups > 2 && bytes <= CK_KEPT_WEIGHTS_MOST;
   const double pack = kept ? CYCLES_PACK_KEPT : bytes > ck_cpu_caches().l2 / 2 ? CYCLES_PACK_FAR : CYCLES_PACK_WEIGHT;
-  if (!t->weights_by_tile && !ck_loops_viewed(t) && bytes > ck_cpu_caches().l2 / 2)
+  const bool packed = !t->weights_in_place && (!ck_packs_weights(plan) || kept);
+  if (packed && !ck_loops_viewed(t) && bytes > ck_cpu_caches().l2 / 2)
     cycles += (double)bytes * (double)groups / FAR_BYTES_PER_CYCLE;
   if (ck_packs_weights(plan)) cycles += k * (double)channels * pack * (double)(kept ? 1 : groups);
   if (t->weights_in_place) {

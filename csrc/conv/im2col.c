@@ -3,7 +3,7 @@
  *   for a group of pixel tiles: for a block of K: lower all tiles; for channel tile: for pixel tile: gemm
  *
  * The full matrix of Chellapilla, Puri and Simard (High Performance Convolutional Neural Networks for Document Processing,
- * 2006) never exists: a group takes 0.4 of L2. Lowering costs several cycles a vector and is paid back by packed, unit-stride
+ * 2006) never exists: a group takes half of L2. Lowering costs several cycles a vector and is paid back by packed, unit-stride
  * operands, for any stride, dilation, padding, dtype and layout. */
 #include "loops.h"
 

@@ -31,7 +31,7 @@ typedef struct {
   ck_gemm_run *runs;
   ck_view_taps *taps;             /* of each region of the view */
   char *lowered, *weights, *sums; /* lowered: also the panel and the transposed copy; weights: of one channel tile, or kept */
-  char *packed;                   /* of each block of the kept weights: what is known of it */
+  char *known;                    /* of each block of the kept weights: whether it is packed, and finite */
   char *zeros;                    /* as many as a block has channels */
   const char
       *origin; /* of tiles that are not lowered: in the sample, channel 0 of the group (view: of the block), or the copy */
@@ -109,15 +109,20 @@ static const char *weights_at(const ck_loops_call *call, const ck_loops_task *ta
   return call->weights + packed_at(plan, task->group, tile, block) * call->element;
 }
 
+/* What is known of a block of the kept weights of channel tile i. */
+static char *known_of(const ck_loops_call *call, const ck_loops_task *task, int64_t i, ck_k_block block) {
+  const int64_t number = task->group * ck_channel_tile_count(call->plan) + i;
+  return &task->known[number * ck_k_block_count(&call->plan->tiling) + block.index];
+}
+
 /* Packs the weights of channel tile i, if it is not done yet. Returns whether all are finite, as far as that matters. */
 static bool prepare_weights(const ck_loops_call *call, const ck_loops_task *task, int64_t i, ck_k_block block) {
   const ck_conv_plan *plan = call->plan;
   const ck_conv_tiling *t = &plan->tiling;
   const ck_channel_tile tile = ck_channel_tile_at(plan, i);
-  const int64_t number = task->group * ck_channel_tile_count(plan) + i;
   if (t->weights_by_tile) return pack_block(plan, call->weights, task->group, tile, block, task->weights);
-  if (!t->weights_kept) return !call->finite || call->finite[number];
-  char *const known = &task->packed[number * ck_k_block_count(t) + block.index];
+  if (!t->weights_kept) return !call->finite || call->finite[task->group * ck_channel_tile_count(plan) + i];
+  char *const known = known_of(call, task, i, block);
   if (*known == NOT_PACKED) {
     char *const to = task->weights + packed_at(plan, task->group, tile, block) * call->element;
     *known = pack_block(plan, call->weights, task->group, tile, block, to) ? PACKED_FINITE : PACKED;
@@ -228,6 +233,7 @@ static void fetch_ahead(const ck_loops_call *call, const ck_loops_task *task, in
   const bool packed = !t->weights_by_tile && !t->weights_in_place;
   g->ahead = 0;
   if (!packed || next >= task->channel_tile1 || tile_count < 2) return;
+  if (t->weights_kept && *known_of(call, task, next, block) == NOT_PACKED) return;
   const ck_channel_tile tile = ck_channel_tile_at(call->plan, next);
   const int64_t bytes = (task->channel_tile1 - task->channel_tile0) * tile.width * block.rows * call->element;
   if (bytes < ck_cpu_caches().l2 / 2) return;
@@ -355,6 +361,11 @@ static bool run_group(const ck_loops_call *call, ck_loops_task *task, const char
   return true;
 }
 
+/* By how many pixels one comes after the beginning of a vector, where groups and parts heed it. */
+static int64_t late_by(const ck_loops_call *call, const char *sample, int64_t pixel) {
+  return ck_loops_one_run(&call->plan->tiling) ? ck_tiles_late(call->plan, sample, pixel) : 0;
+}
+
 /* Where the group that begins at a pixel must end: a panel holds whole rows of one depth, or a part of one row; in place, the
  * next group begins where a vector does. */
 static int64_t group_end(const ck_loops_call *call, const char *sample, int64_t from, int64_t step, int64_t last) {
@@ -365,13 +376,14 @@ static int64_t group_end(const ck_loops_call *call, const char *sample, int64_t 
     const int64_t row = t->window.out[2], within = t->group_pixels < row ? row : row * t->window.out[1];
     return ck_min(end, (from / within + 1) * within);
   }
-  const int64_t late = ck_tiles_late(call->plan, sample, from);
+  const int64_t late = late_by(call, sample, from);
   return end == last || late >= end - from ? end : end - late;
 }
 
-/* Where a part begins or ends that should at this pixel: where a vector does, in place, if it is not an end of the plane. */
+/* Where a part begins or ends that should at this pixel, if it is not an end of the plane: where a vector does. Units are whole
+ * vectors then, so that parts keep their order, and none is empty. */
 static int64_t boundary(const ck_loops_call *call, const char *sample, int64_t pixel) {
-  return pixel == 0 || pixel == call->pixels ? pixel : pixel - ck_tiles_late(call->plan, sample, pixel);
+  return pixel == 0 || pixel == call->pixels ? pixel : pixel - late_by(call, sample, pixel);
 }
 
 static char *own_memory(const ck_loops_call *call, int slot) {
@@ -396,7 +408,7 @@ static void run_task(const void *context, int64_t number, int slot) {
       .taps = (ck_view_taps *)(own + t->taps_at),
       .lowered = own + t->lowered_at,
       .weights = own + t->weights_at,
-      .packed = own + t->packed_at,
+      .known = own + t->known_at,
       .sums = own + t->sums_at,
       .zeros = own + t->zeros_at,
       .slot = slot,
@@ -405,9 +417,9 @@ static void run_task(const void *context, int64_t number, int slot) {
   const char *sample =
       (const char *)call->buffers->src + part.sample * call->buffers->src_batch_stride * ck_dtype_size(plan->problem.src_dtype);
   const int64_t first = boundary(call, sample, part.pixel0), last = boundary(call, sample, part.pixel1);
-  const int64_t late = ck_tiles_late(plan, sample, first); /* by so much the first group is shorter, see group_end */
+  const int64_t late = late_by(call, sample, first); /* by so much the first group is shorter, see group_end */
   const int64_t pixels = last - first + late, groups = ck_ceil_div(pixels, t->group_pixels);
-  const int64_t unit = t->pixel_lanes && t->pixel_unit == call->kernels->lanes ? ck_tile_pixels(plan) : t->pixel_unit;
+  const int64_t unit = ck_loops_one_run(t) ? ck_tile_pixels(plan) : t->pixel_unit;
   const int64_t step = ck_min(ck_round_up(ck_ceil_div(pixels, groups), unit), t->group_pixels);
   for (int64_t from = first, to; from < last; from = to) {
     to = group_end(call, sample, from, step, last);
@@ -436,6 +448,6 @@ ck_status ck_loops_run(const ck_conv_plan *plan, const ck_conv_buffers *buffers,
   call.stop = &stop;
   const int64_t tasks = buffers->n * p->g * call.split.pixel_parts * call.split.channel_parts;
   for (int slot = 0; plan->tiling.weights_kept && slot < ck_parallel_width(narrowed.num_threads, tasks); slot++)
-    memset(own_memory(&call, slot) + plan->tiling.packed_at, NOT_PACKED, (size_t)ck_packed_blocks(plan));
+    memset(own_memory(&call, slot) + plan->tiling.known_at, NOT_PACKED, (size_t)ck_packed_blocks(plan));
   return ck_parallel_for_stoppable(&narrowed, tasks, run_task, &call, &stop);
 }

@@ -6,12 +6,13 @@
  *         lower the tiles that are not read in place     lowering.c
  *         or copy the input of the group to a panel      panel.c
  *         or transpose it, or read it where it is        view.c
- *         for channel tile: for pixel tile: gemm         pixels in lanes: A = weights, B = pixels
+ *         for channel tile                               in a call, its weights are packed, if they are not yet
+ *           for pixel tile: gemm                         pixels in lanes: A = weights, B = pixels
  *                                                        channels in lanes: A = pixels, B = weights
  *       transpose the sums into dst                      channels in lanes, channels-first output
  *
  * A register tile of sums is 12 of 16 or 24 to 28 of 32 registers; a block of K keeps the stationary operand in L1, a pixel
- * group keeps the lowered block within 0.4 L2. An algorithm decides where pixels are read (in place or lowered) and how many at
+ * group keeps the lowered block within half of L2. An algorithm decides where pixels are read (in place or lowered) and how many at
  * a time. */
 #ifndef CK_CONV_LOOPS_H
 #define CK_CONV_LOOPS_H
@@ -76,6 +77,12 @@ int64_t ck_packed_blocks(const ck_conv_plan *plan);
 /* Pixels are rows of A that are read where the channels of a place lie side by side (view.h). */
 CK_INLINE bool ck_loops_viewed(const ck_conv_tiling *t) {
   return t->pixels == CK_PIXELS_TRANSPOSED || (t->pixels == CK_PIXELS_IN_PLACE && !t->pixel_lanes);
+}
+
+/* Lanes of pixels that are one run, in place or lowered: groups and parts may end after any vector. */
+CK_INLINE bool ck_loops_one_run(const ck_conv_tiling *t) {
+  const bool in_place = t->pixels == CK_PIXELS_IN_PLACE && t->window.out[2] == ck_volume(t->window.out);
+  return t->pixel_lanes && (in_place || t->pixels == CK_PIXELS_LOWERED);
 }
 
 int64_t ck_channel_tile_count(const ck_conv_plan *plan);

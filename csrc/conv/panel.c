@@ -40,7 +40,7 @@ static ck_move *list_row(const ck_window *w, const ck_panel *panel, const int64_
                          const int64_t steps[CK_AXES], ptrdiff_t dst, ck_move *move) {
   const int64_t stride = w->stride[2], length = panel->length[2], column = at[2] * stride - w->before[2];
   const bool in_order = stride == CK_DEALT && panel->phases[2] == stride && w->dilation[2] % stride == 1;
-  int64_t dealt = 0, rest = 0, offset; /* columns that all phases have inside the input are dealt out, the others copied */
+  int64_t dealt = 0, rest = 0, offset = 0; /* columns that all phases have inside the input are dealt out, the others copied */
   if (in_order && ck_row_inside(w, at, row_tap, steps, &offset) && column < w->in[2]) {
     dealt = column < 0 ? ck_min(ck_ceil_div(-column, stride), length) : 0;
     rest = ck_clamp((w->in[2] - column) / stride, dealt, length);

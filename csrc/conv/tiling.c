@@ -157,7 +157,7 @@ static ck_status book(ck_conv_plan *plan) {
                                  : t->weights_by_tile ? ck_k_block_at(t, 0).rows * width
                                                       : 0,
                                  size);
-  t->packed_at = ck_ledger_book(&ledger, t->weights_kept ? ck_packed_blocks(plan) : 0, 1);
+  t->known_at = ck_ledger_book(&ledger, t->weights_kept ? ck_packed_blocks(plan) : 0, 1);
   t->sums_stride = ck_round_up(ck_out_channels(plan), 16) + 16;
   t->sums_at = ck_ledger_book(&ledger, t->staged ? pixels * t->sums_stride : 0, size);
   t->zeros_at = ck_ledger_book(&ledger, t->skips ? t->block_inner : 0, size);
@@ -233,7 +233,7 @@ static void size_groups(ck_conv_plan *plan) {
   int64_t group = ck_clamp(fit, tile, apart ? IN_PLACE_PIXELS : GROUP_PIXELS_MOST);
   /* Groups and shares of lowered pixels may end anywhere, or after any vector. In place: whole output rows where several fit,
    * so that tiles keep clear of row ends. */
-  t->pixel_unit = t->pixel_lanes ? ck_kernels_of(plan)->lanes : in_place ? tile : 1;
+  t->pixel_unit = ck_loops_one_run(t) ? ck_kernels_of(plan)->lanes : in_place ? tile : 1;
   if (in_place && t->window.out[2] * 2 <= group && t->window.out[2] < pixels) t->pixel_unit = t->window.out[2];
   const int64_t whole = ck_max(t->pixel_unit, tile);
   group = ck_max(group / whole, 1) * whole;
@@ -345,7 +345,7 @@ ck_loops_split ck_loops_split_for(const ck_conv_plan *plan, int64_t n, int num_t
   const int64_t units = ck_ceil_div(pixels, t->pixel_unit), tiles = ck_channel_tile_count(plan);
   const double missing = (double)units - (double)pixels / (double)t->pixel_unit;
   const ck_split_side side[2] = {{units, ck_ceil_div(pixels, t->group_pixels), units, pixels_again / (double)pixels, missing},
-                                 {tiles, 1, tiles, channels_again / (double)channels}};
+                                 {tiles, 1, tiles, channels_again / (double)channels, 0}};
   const ck_split split = ck_split_for(images, side, ck_threads_for(work, num_threads));
   return (ck_loops_split){split.parts[0], split.parts[1], split.num_threads};
 }

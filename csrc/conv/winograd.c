@@ -249,8 +249,8 @@ static ck_winograd_split split_local(const ck_conv_plan *plan, const ck_winograd
   const int64_t tiles = w->axis[0].tiles * w->axis[1].tiles * s.planes / others;
   const int64_t most = ck_clamp(tiles / ck_winograd_tile_rows(plan), *parts, units), channels = ck_winograd_output_tiles(w);
   const double units_again = READ_AGAIN + (w->by_tile ? TRANSFORM_WEIGHTS_AGAIN : 0);
-  const ck_split_side side[2] = {{units, *parts, most, units_again / (double)tiles},
-                                 {channels, 1, channels, TRANSFORM_AGAIN / (double)w->outputs}};
+  const ck_split_side side[2] = {{units, *parts, most, units_again / (double)tiles, 0},
+                                 {channels, 1, channels, TRANSFORM_AGAIN / (double)w->outputs, 0}};
   const ck_split split = ck_split_for(images, side, ck_threads_for(work, threads));
   *parts = split.parts[0];
   s.channel_parts = split.parts[1];
@@ -335,8 +335,9 @@ static ck_winograd_split split_round(const ck_conv_plan *plan, const ck_winograd
   const int64_t least = ck_ceil_div(round.units, w->sub_units);
   const int64_t most = ck_clamp(tiles / s.plane_parts / ck_winograd_tile_rows(plan), least, round.units);
   const double units_again = READ_AGAIN + (w->by_tile ? TRANSFORM_WEIGHTS_AGAIN : 0);
-  const ck_split_side side[2] = {{round.units, least, most, units_again / (double)tiles},
-                                 {channels, ck_ceil_div(channels, w->part_tiles), channels, READ_AGAIN / (double)w->outputs}};
+  const ck_split_side side[2] = {
+      {round.units, least, most, units_again / (double)tiles, 0},
+      {channels, ck_ceil_div(channels, w->part_tiles), channels, READ_AGAIN / (double)w->outputs, 0}};
   const ck_split split = ck_split_for(s.plane_parts, side, threads);
   s.unit_parts = split.parts[0];
   s.channel_parts = split.parts[1];

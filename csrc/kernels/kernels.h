@@ -29,8 +29,7 @@ typedef struct {
  * one call, each operand of the next as far from that of the one before (a_next, b_next, c_next): a call for each tile takes as
  * long as 40 cycles more, a sixth of a tile with K = 32.
  *   A packed: element (i, k) at a[k * rows + i].        A in place (a_in_place): at a[i * a_stride + k]
- *   B packed: row k at b[k * b_stride].                 B in place (b_offsets given, A packed, k_outer is 1): at
- *   b[b_offsets[k]]
+ *   B packed: row k at b[k * b_stride].                 B in place (b_offsets, k_outer is 1, A packed): at b[b_offsets[k]]
  * With `runs` (A in place, B packed) the k of run ko begin at a[runs[ko].a] and at row runs[ko].b of B; k_outer may be 0.
  * With gap > 0 (B in place) the lanes come in runs, one of first_run lanes and then of run lanes each, with `gap` lanes between
  * two of them that are computed and dropped: in a row of C the runs follow each other. Each element of C is one chain of

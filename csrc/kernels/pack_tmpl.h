@@ -1,8 +1,7 @@
 /* pack_tmpl.h: copies runs of the input into a packed block and widens integers on the way. Words: CK_T, CK_TSUM, CK_SUM_OP.
  *
- *   for channel: for move: copy a run (stride 1: vectors; stride 2 and 4: loads and shuffles; else element by element), four of
- *   them
- *     (dealt) or zeros
+ *   for channel: for move:
+ *     copy a run (stride 1: vectors; stride 2 and 4: loads and shuffles; else element by element), four (dealt), or zeros
  *
  * Whole vectors are written, over the end of a run if need be: see ck_pack. What a run may read beyond its end is checked
  * against src_end, so that nothing outside the caller's array is touched. */

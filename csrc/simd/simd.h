@@ -7,11 +7,11 @@
  *   CK_SIMD_HAS_FMA         1 where a*b+c rounds once
  *   CK_GEMM_TILES(X)        X(vectors, rows) for every size of a micro-kernel tile (kernels/gemm_tmpl.h)
  *   CK_GEMM_ROWS            the most rows of a tile that is 1, 2, 3 and 4 vectors wide: never more than of a narrower one,
- *   which is its tail; 0: there is none CK_GEMM_SHAPES          the shapes {vectors, rows} that the planner may choose from,
- *   the preferred one first ck_bits                 a vector of that many bytes
- *   load_bits_32(p, from, to)      elements from <= i < to of 32 bits at p, zeros around them; reads nothing else. 0 <= from <
- *   to <= lanes,
- *                                  not all of them. _64 too
+ *                           which is its tail; 0: there is none
+ *   CK_GEMM_SHAPES          the shapes {vectors, rows} that the planner may choose from, the preferred one first
+ *   ck_bits                 a vector of that many bytes
+ *   load_bits_32(p, from, to)      elements from <= i < to of 32 bits at p, zeros around them; reads nothing else.
+ *                                  0 <= from < to <= lanes, not all of them. _64 too
  *   store_bits_32(p, v, from, to)  these elements of v; writes nothing else. _64 too
  *
  * From these, lanes.h makes for each dtype (suffix _f32, _i8, ...):

@@ -26,12 +26,12 @@ typedef struct {
   int64_t length, kernel, stride, dilation, padding;
 } conv_kind;
 
-/* What leads to different paths: borders, tails of rows and lanes, several blocks of K (over 640), of pixels, and threads. */
+/* What leads to different paths: borders, tails of rows and lanes, several blocks of K (over 1440), of pixels, and threads. */
 static const conv_kind kinds[] = {
     {"line", 1, 3, 3, 5, 20, 40, 4, 3, 3, 3},      {"plane", 2, 2, 2, 4, 18, 10, 4, 3, 2, 3},
     {"volume", 3, 2, 2, 3, 6, 6, 3, 2, 2, 2},      {"pixels", 2, 2, 1, 2, 3, 80, 3, 2, 1, 2},
     {"pointwise", 3, 2, 2, 40, 40, 9, 1, 2, 1, 0}, {"channels", 2, 1, 1, 90, 20, 6, 3, 2, 1, 1},
-    {"deep", 1, 1, 1, 700, 5, 6, 2, 1, 1, 1},      {"taps", 2, 1, 1, 1, 3, 34, 31, 1, 1, 2},
+    {"deep", 1, 1, 1, 1600, 5, 6, 2, 1, 1, 1},      {"taps", 2, 1, 1, 1, 3, 34, 31, 1, 1, 2},
     {"many", 2, 2, 2, 16, 80, 12, 3, 1, 1, 1},     {"phases", 2, 2, 2, 2, 6, 60, 6, 5, 5, 5},
 };
 enum { kind_count = sizeof kinds / sizeof *kinds };
