@@ -75,6 +75,15 @@ def test_workspace_is_bounded(layout: str, dtype: str, prepared: bool) -> None:
                 assert conv.shared_bytes <= 16 * MB, problem
 
 
+@pytest.mark.parametrize("algorithm", ["direct", "im2col"])
+def test_workspace_of_few_inputs_and_many_outputs(algorithm: str) -> None:
+    """A call does not keep packed weights where the sums of many channels take a thread's memory already."""
+    for kernel, padding, dilation in (((5, 32), (0, 64), (3, 1)), ((11, 11), 0, 1), ((3, 3), 1, 1)):
+        problem = ((1, 8, 224, 112), (8000, 1, *kernel), 1, padding, dilation, 8)
+        conv = planned(problem, "channels_last", algorithm, "float32", False)
+        assert conv.thread_bytes <= 8 * MB, kernel
+
+
 @pytest.mark.parametrize("layout", ["channels_first", "channels_last"])
 def test_auto_takes_no_large_transformed_weights(layout: str) -> None:
     """What Winograd makes of the weights in a call is bounded too, unless it is asked for."""

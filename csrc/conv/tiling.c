@@ -10,8 +10,9 @@
 
 #define K_BLOCK_MOST 1152
 #define GROUP_PIXELS_MOST 4096
-#define APART_BYTES (2 << 20) /* of a copy and its sums, where taps are far apart */
-#define IN_PLACE_PIXELS 512   /* outputs of so many pixels are written channel tile by channel tile */
+#define APART_BYTES (2 << 20)  /* of a copy and its sums, where taps are far apart */
+#define THREAD_BYTES (8 << 20) /* of workspace, at most with the weights that a thread keeps */
+#define IN_PLACE_PIXELS 512    /* outputs of so many pixels are written channel tile by channel tile */
 /* What one more part of a split repeats, as a share of the work times the pixels (weights are read, and packed) or the output
  * channels (pixels are read, copied to a panel or lowered). */
 #define READ_AGAIN 8.0
@@ -152,15 +153,17 @@ static ck_status book(ck_conv_plan *plan) {
     t->lowered_at =
         ck_ledger_book(&ledger, whole ? panel.channel * t->block_inner + spare : ck_lowered_elements(plan, pixels), size);
   }
-  t->weights_at = ck_ledger_book(&ledger,
-                                 t->weights_kept      ? plan->problem.g * ck_packed_elements(plan)
-                                 : t->weights_by_tile ? ck_k_block_at(t, 0).rows * width
-                                                      : 0,
-                                 size);
-  t->known_at = ck_ledger_book(&ledger, t->weights_kept ? ck_packed_blocks(plan) : 0, 1);
   t->sums_stride = ck_round_up(ck_out_channels(plan), 16) + 16;
   t->sums_at = ck_ledger_book(&ledger, t->staged ? pixels * t->sums_stride : 0, size);
   t->zeros_at = ck_ledger_book(&ledger, t->skips ? t->block_inner : 0, size);
+  const int64_t kept = t->weights_kept ? plan->problem.g * ck_packed_elements(plan) : 0;
+  if (t->weights_kept && ledger.bytes.value > THREAD_BYTES - kept * size) {
+    t->weights_kept = false;
+    t->weights_by_tile = true;
+  }
+  const int64_t of_tile = t->weights_by_tile ? ck_k_block_at(t, 0).rows * width : 0;
+  t->weights_at = ck_ledger_book(&ledger, t->weights_kept ? kept : of_tile, size);
+  t->known_at = ck_ledger_book(&ledger, t->weights_kept ? ck_packed_blocks(plan) : 0, 1);
   if (ledger.bytes.overflow) return CK_STATUS_TOO_LARGE;
   plan->thread_bytes = (size_t)ledger.bytes.value;
   return CK_STATUS_OK;
