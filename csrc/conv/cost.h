@@ -3,6 +3,8 @@
 #ifndef CK_CONV_COST_H
 #define CK_CONV_COST_H
 
+#include <stdbool.h>
+
 #include "../base/common.h"
 
 #define CYCLES_PER_US 3000.0
@@ -20,6 +22,9 @@ CK_INLINE double ck_step_cycles(double rows, double vectors, double more) {
 
 /* The first look at so many bytes of the input. */
 CK_INLINE double ck_fetch_cycles(double bytes) { return bytes / CK_ALIGNMENT * CYCLES_FETCH_LINE; }
+
+/* Strides that the kernel `pack` takes out by shuffles; others element by element. */
+CK_INLINE bool ck_stride_shuffled(int64_t stride) { return stride == 2 || stride == 4; }
 
 /* Threads that so many multiplications can use, at most `asked`. */
 CK_INLINE int ck_threads_for(double work, int asked) {

@@ -77,7 +77,7 @@ static double moving_cycles(const ck_conv_plan *plan) {
   const ck_conv_tiling *t = &plan->tiling;
   const bool channels_last = p->layout == CK_LAYOUT_CHANNELS_LAST;
   const int64_t stride = t->window.stride[2];
-  const bool gathered = !channels_last && ((stride > 2 && stride != 4) || p->src_dtype != ck_sum_of(plan));
+  const bool gathered = !channels_last && ((stride > 1 && !ck_stride_shuffled(stride)) || p->src_dtype != ck_sum_of(plan));
   const double lanes = ck_kernels_of(plan)->lanes, pixels = (double)ck_volume(t->window.out);
   const double source = (double)ck_dtype_size(p->src_dtype);
   const double element = (double)stride * source < CK_ALIGNMENT ? CYCLES_LOWER_ELEMENT : CYCLES_LOWER_LINE;
@@ -178,9 +178,9 @@ double ck_loops_estimate(const ck_conv_plan *plan) {
    * must not change the choice of algorithm. */
   const int64_t groups = ck_ceil_div(ck_volume(p->window.out), t->group_pixels);
   const int64_t bytes = ck_packed_bytes(plan).value;
-  const bool kept = groups > 2 && bytes <= CK_KEPT_WEIGHTS_MOST;
+  const bool kept = ck_keeps_weights(plan, 1);
   const double pack = kept ? CYCLES_PACK_KEPT : bytes > ck_cpu_caches().l2 / 2 ? CYCLES_PACK_FAR : CYCLES_PACK_WEIGHT;
-  const bool packed = !t->weights_in_place && (!ck_packs_weights(plan) || kept);
+  const bool packed = p->prepared || kept;
   if (packed && !ck_loops_viewed(t) && bytes > ck_cpu_caches().l2 / 2)
     cycles += (double)bytes * (double)groups / FAR_BYTES_PER_CYCLE;
   if (ck_packs_weights(plan)) cycles += k * (double)channels * pack * (double)(kept ? 1 : groups);

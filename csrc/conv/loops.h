@@ -12,8 +12,8 @@
  *       transpose the sums into dst                      channels in lanes, channels-first output
  *
  * A register tile of sums is 12 of 16 or 24 to 28 of 32 registers; a block of K keeps the stationary operand in L1, a pixel
- * group keeps the lowered block within half of L2. An algorithm decides where pixels are read (in place or lowered) and how many at
- * a time. */
+ * group keeps the lowered block within half of L2. An algorithm decides where pixels are read (in place or lowered) and how
+ * many at a time. */
 #ifndef CK_CONV_LOOPS_H
 #define CK_CONV_LOOPS_H
 

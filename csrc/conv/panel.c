@@ -34,30 +34,34 @@ int64_t ck_panel_moves_most(const ck_panel *panel) {
   return panel->phases[0] * panel->phases[1] * panel->phases[2] * (5 * panel->length[1] + 1);
 }
 
-/* Lists what the column phases of a row hold. `at`: the first output pixel of the row of taps; dst: the row of the first
- * phase. */
+/* Lists columns [from, to) of each column phase of a row. `at`: the first output pixel of the row of taps; dst: the row of the
+ * first phase. */
+static ck_move *list_columns(const ck_window *w, const ck_panel *panel, const int64_t at[CK_AXES],
+                             const int64_t row_tap[CK_AXES], const int64_t steps[CK_AXES], int64_t from, int64_t to,
+                             ptrdiff_t dst, ck_move *move) {
+  for (int64_t phase = 0; phase < panel->phases[2]; phase++) {
+    const int64_t tap[CK_AXES] = {row_tap[0], row_tap[1], phase};
+    const int64_t pixel[CK_AXES] = {at[0], at[1], at[2] - phase * w->dilation[2] / w->stride[2] + from};
+    move = ck_move_row(w, pixel, tap, steps, to - from, dst + phase * panel->phase[2] + from, panel->channel, move);
+  }
+  return move;
+}
+
+/* Lists the column phases of a row: columns that all of them have inside the input are dealt out, the others copied. */
 static ck_move *list_row(const ck_window *w, const ck_panel *panel, const int64_t at[CK_AXES], const int64_t row_tap[CK_AXES],
                          const int64_t steps[CK_AXES], ptrdiff_t dst, ck_move *move) {
   const int64_t stride = w->stride[2], length = panel->length[2], column = at[2] * stride - w->before[2];
   const bool in_order = stride == CK_DEALT && panel->phases[2] == stride && w->dilation[2] % stride == 1;
-  int64_t dealt = 0, rest = 0, offset = 0; /* columns that all phases have inside the input are dealt out, the others copied */
+  int64_t offset = 0, last = 0;
   if (in_order && ck_row_inside(w, at, row_tap, steps, &offset) && column < w->in[2]) {
-    dealt = column < 0 ? ck_min(ck_ceil_div(-column, stride), length) : 0;
-    rest = ck_clamp((w->in[2] - column) / stride, dealt, length);
-    if (rest == dealt) rest = 0;
+    const int64_t first = column < 0 ? ck_min(ck_ceil_div(-column, stride), length) : 0;
+    last = ck_clamp((w->in[2] - column) / stride, first, length);
+    if (first > 0) move = list_columns(w, panel, at, row_tap, steps, 0, first, dst, move);
+    if (last > first)
+      *move++ =
+          (ck_move){offset + column + first * stride, dst + first, (int32_t)(last - first), (int32_t)panel->channel, true};
   }
-  for (int part = rest > dealt ? 0 : 1; part < 2; part++) {
-    const int64_t from = part ? rest : 0, to = part ? length : dealt;
-    for (int64_t phase = 0; phase < panel->phases[2]; phase++) {
-      const int64_t tap[CK_AXES] = {row_tap[0], row_tap[1], phase};
-      const int64_t pixel[CK_AXES] = {at[0], at[1], at[2] - phase * w->dilation[2] / stride + from};
-      move = ck_move_row(w, pixel, tap, steps, to - from, dst + phase * panel->phase[2] + from, panel->channel, move);
-    }
-    if (part) break;
-    move = ck_move_add(move, offset + column + dealt * stride, dst + dealt, rest - dealt, panel->channel);
-    move[-1].dealt = true;
-  }
-  return move;
+  return list_columns(w, panel, at, row_tap, steps, last, length, dst, move);
 }
 
 void ck_panel_fill(const ck_conv_plan *plan, const ck_panel *panel, const void *src, const void *src_end, int64_t group,

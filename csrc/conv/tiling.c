@@ -11,6 +11,7 @@
 #define K_BLOCK_MOST 1152
 #define GROUP_PIXELS_MOST 4096
 #define APART_BYTES (2 << 20)  /* of a copy and its sums, where taps are far apart */
+#define KEPT_BYTES (5 << 20)   /* of packed weights that a thread keeps during a call, at most */
 #define THREAD_BYTES (8 << 20) /* of workspace, at most with the weights that a thread keeps */
 #define IN_PLACE_PIXELS 512    /* outputs of so many pixels are written channel tile by channel tile */
 /* What one more part of a split repeats, as a share of the work times the pixels (weights are read, and packed) or the output
@@ -129,6 +130,13 @@ int64_t ck_packed_blocks(const ck_conv_plan *plan) {
   return plan->problem.g * ck_channel_tile_count(plan) * ck_k_block_count(&plan->tiling);
 }
 
+/* Each thread packs and keeps them for itself: what one core has packed reaches another at a tenth of the speed at which it
+ * packs them, on some machines. */
+bool ck_keeps_weights(const ck_conv_plan *plan, int64_t n) {
+  const int64_t uses = n * ck_ceil_div(ck_volume(plan->problem.window.out), plan->tiling.group_pixels);
+  return ck_packs_weights(plan) && uses > 2 && ck_packed_bytes(plan).value <= KEPT_BYTES;
+}
+
 /* ---- The plan ------------------------------------------------------------------------------------------------------------ */
 
 static ck_status book(ck_conv_plan *plan) {
@@ -156,11 +164,9 @@ static ck_status book(ck_conv_plan *plan) {
   t->sums_stride = ck_round_up(ck_out_channels(plan), 16) + 16;
   t->sums_at = ck_ledger_book(&ledger, t->staged ? pixels * t->sums_stride : 0, size);
   t->zeros_at = ck_ledger_book(&ledger, t->skips ? t->block_inner : 0, size);
-  const int64_t kept = t->weights_kept ? plan->problem.g * ck_packed_elements(plan) : 0;
-  if (t->weights_kept && ledger.bytes.value > THREAD_BYTES - kept * size) {
-    t->weights_kept = false;
-    t->weights_by_tile = true;
-  }
+  const int64_t kept = ck_keeps_weights(plan, plan->problem.n) ? plan->problem.g * ck_packed_elements(plan) : 0;
+  t->weights_kept = kept > 0 && ledger.bytes.value <= THREAD_BYTES - kept * size;
+  t->weights_by_tile = ck_packs_weights(plan) && !t->weights_kept;
   const int64_t of_tile = t->weights_by_tile ? ck_k_block_at(t, 0).rows * width : 0;
   t->weights_at = ck_ledger_book(&ledger, t->weights_kept ? kept : of_tile, size);
   t->known_at = ck_ledger_book(&ledger, t->weights_kept ? ck_packed_blocks(plan) : 0, 1);
@@ -306,11 +312,6 @@ static ck_status try_shape(ck_conv_plan *plan, ck_conv_pixels pixels, bool pixel
   const ck_checked bytes = ck_packed_bytes(plan);
   if (bytes.overflow) return CK_STATUS_TOO_LARGE;
   plan->packed_bytes = p->prepared ? (size_t)bytes.value : 0;
-  /* Kept where they are used more than twice and do not need much memory. By each thread for itself: what one core has packed
-   * reaches another at a tenth of the speed at which it packs them, on some machines. */
-  const int64_t uses = p->n * ck_ceil_div(ck_volume(p->window.out), t->group_pixels);
-  t->weights_kept = ck_packs_weights(plan) && uses > 2 && bytes.value <= CK_KEPT_WEIGHTS_MOST;
-  t->weights_by_tile = ck_packs_weights(plan) && !t->weights_kept;
   plan->cost = ck_loops_estimate(plan);
   return CK_STATUS_OK;
 }

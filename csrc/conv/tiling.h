@@ -4,13 +4,14 @@
 
 #include "view.h"
 
-#define CK_KEPT_WEIGHTS_MOST (5 << 20) /* bytes of packed weights that a thread keeps during a call */
-
 CK_INLINE ck_dtype ck_sum_of(const ck_conv_plan *plan) { return ck_dtype_sum(plan->problem.src_dtype); }
 CK_INLINE const ck_kernels *ck_kernels_of(const ck_conv_plan *plan) { return &ck_isa_table(plan->isa)->of[ck_sum_of(plan)]; }
 
 /* Whether a call packs the weights that it is given. */
 CK_INLINE bool ck_packs_weights(const ck_conv_plan *plan) { return !plan->problem.prepared && !plan->tiling.weights_in_place; }
+
+/* Whether a call of n samples uses its packed weights so often, and they are so few, that a thread may keep them. */
+bool ck_keeps_weights(const ck_conv_plan *plan, int64_t n);
 
 /* Bytes of all groups' packed weights, and one for each of their tiles. */
 ck_checked ck_packed_bytes(const ck_conv_plan *plan);

@@ -340,8 +340,7 @@ static double estimate(const ck_conv_plan *plan, const ck_winograd *w) {
     const double rows = w->gathered ? (double)high->in / (double)high->dilation * (double)high->classes : (double)high->in;
     const double pixels = rows * (double)w->axis[1].in * (double)w->depth_out * seen * halo;
     cycles += CYCLES_STRIP_VECTOR * pixels * in_vectors;
-    /* The kernel that takes strides out has shuffles for two of them. */
-    const bool shuffled = first && (p->window.stride[2] == 2 || p->window.stride[2] == 4);
+    const bool shuffled = first && ck_stride_shuffled(p->window.stride[2]);
     if (w->gathered) cycles += (shuffled ? CYCLES_GATHER_SHUFFLED : CYCLES_GATHER) * pixels * (double)w->channels;
   }
   if (first) cycles += CYCLES_STRIP_VECTOR * (double)ck_volume(p->window.out) * (double)vectors;

@@ -101,9 +101,10 @@ static void CK_OP(transpose)(const ck_transpose *t) {
     if (++turn == turns) turn = 0, row++;
   }
   CK_V seen = {0}; /* zero times every element: NaN stays */
+  const int head = CK_OP(transpose_head)(t);
   for (int64_t i = 0; i < t->rows; i += CK_LANES) {
     const int rows = (int)ck_min(CK_LANES, t->rows - i);
-    const int stored = t->fill ? CK_LANES : rows, head = CK_OP(transpose_head)(t);
+    const int stored = t->fill ? CK_LANES : rows;
     int64_t j = 0;
     if (turns == 1 && rows == CK_LANES) {
       if (head) CK_OP(transpose_columns)(t, src + i * t->src_stride, rows, head, stored, dst + i, to, &seen);
